@@ -1,0 +1,39 @@
+#include "hardware/defaults.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace pretrain::hardware {
+
+Defaults Defaults::read(std::string_view text, std::string file) {
+  Defaults result;
+  result.tables_.push_back(
+      Table::read(text, std::move(file), {"key", "value", "source", "locator", "checked"}));
+  const Table& table = result.tables_.front();
+  result.places_.reserve(table.size());
+  const auto get = [&](std::string_view key, double low, double high) -> Default {
+    for (std::size_t row = 0; row < table.size(); ++row) {
+      if (table.text(row, "key") != key) continue;
+      result.places_.push_back(fmt::format("{} {}", table.file(), key));
+      return {table.required_number(row, "value", low, high),
+              {result.places_.back(), table.required_text(row, "source"),
+               table.text(row, "locator"),
+               table.choice(row, "checked", {"read", "unverified"}) == "read"}};
+    }
+    throw InputError({table.file(), 0, 0}, fmt::format("the default '{}' is missing", key),
+                     "add a row with this key");
+  };
+  result.device_load_gpu = get("device_load_gpu", 0.01, 1);
+  result.device_load_tpu = get("device_load_tpu", 0.01, 1);
+  result.node_over_device = get("node_over_device", 1, 10);
+  result.node_over_device_tpu = get("node_over_device_tpu", 1, 10);
+  result.node_load_of_rating = get("node_load_of_rating", 0.01, 1);
+  result.lifetime_years = get("lifetime_years", 0.1, 50);
+  result.utilization = get("utilization", 0.01, 1);
+  result.llmcarbon_lifetime_years = get("llmcarbon_lifetime_years", 0.1, 50);
+  result.devices_per_node = get("devices_per_node", 1, 1e5);
+  return result;
+}
+
+}  // namespace pretrain::hardware

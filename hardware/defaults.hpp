@@ -1,0 +1,39 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "models/core/known.hpp"
+#include "models/core/table.hpp"
+
+namespace pretrain::hardware {
+
+/// A stated default, one row of defaults.csv.
+struct Default {
+  double value{};
+  Origin origin;
+};
+
+/// Everything that is assumed when nothing else is known, in one table with sources.
+class Defaults {
+ public:
+  static Defaults read(std::string_view text, std::string file);
+
+  Default device_load_gpu;
+  Default device_load_tpu;
+  Default node_over_device;
+  Default node_over_device_tpu;
+  Default node_load_of_rating;
+  Default lifetime_years;
+  Default utilization;
+  Default llmcarbon_lifetime_years;
+  Default devices_per_node;
+
+ private:
+  std::vector<Table> tables_;
+  std::vector<std::string> places_;
+};
+
+}  // namespace pretrain::hardware

@@ -1,0 +1,136 @@
+#include "planner/catalogue.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "models/core/embedded.hpp"
+
+namespace pretrain::planner {
+
+namespace {
+
+/// A table that is read on first use, by whichever thread comes first.
+template <class T>
+class Lazy {
+ public:
+  template <class Read>
+  const T& get(Read read) {
+    std::call_once(once_, [&] { value_.emplace(read()); });
+    return *value_;
+  }
+
+ private:
+  std::once_flag once_;
+  std::optional<T> value_;
+};
+
+}  // namespace
+
+struct Catalogue::Tables {
+  std::map<std::string, std::string> replacements;
+  std::string directory;
+  Lazy<hardware::DeviceCatalogue> devices;
+  Lazy<hardware::PowerTable> power;
+  Lazy<hardware::Defaults> defaults;
+  Lazy<hardware::GridTable> grid;
+  Lazy<hardware::GridTable> grid_2019;
+  Lazy<hardware::SiteTable> pue;
+  Lazy<hardware::SiteTable> offsets;
+  Lazy<hardware::EmbodiedTable> embodied;
+  Lazy<hardware::LlmcarbonEmbodiedTable> llmcarbon_embodied;
+  Lazy<models::ArchitectureCatalogue> architectures;
+  Lazy<models::EquationRegister> equations;
+  Lazy<models::SourceRegister> sources;
+
+  std::string_view text(std::string_view name) const {
+    if (const auto found = replacements.find(std::string{name}); found != replacements.end()) {
+      return found->second;
+    }
+    for (const auto& files : {models::embedded_files(), hardware::embedded_files()}) {
+      for (const auto& file : files) {
+        if (file.name == name) return file.text();
+      }
+    }
+    throw std::logic_error(fmt::format("no table '{}' in the program", name));
+  }
+  std::string display(std::string_view name) const {
+    const bool replaced = replacements.contains(std::string{name});
+    return replaced ? directory + "/" + std::string{name} : std::string{name};
+  }
+  template <class T>
+  const T& read(Lazy<T>& lazy, std::string_view name, T (*reader)(std::string_view, std::string)) {
+    return lazy.get([&] { return reader(text(name), display(name)); });
+  }
+};
+
+Catalogue::Catalogue() : Catalogue({}, "") {}
+
+Catalogue::Catalogue(std::map<std::string, std::string> replacements, std::string directory)
+    : tables_{std::make_unique<Tables>()} {
+  tables_->replacements = std::move(replacements);
+  tables_->directory = std::move(directory);
+}
+
+Catalogue::~Catalogue() = default;
+
+const hardware::DeviceCatalogue& Catalogue::devices() const {
+  return tables_->read(tables_->devices, "devices.csv", hardware::DeviceCatalogue::read);
+}
+const hardware::PowerTable& Catalogue::power() const {
+  return tables_->read(tables_->power, "power.csv", hardware::PowerTable::read);
+}
+const hardware::Defaults& Catalogue::defaults() const {
+  return tables_->read(tables_->defaults, "defaults.csv", hardware::Defaults::read);
+}
+const hardware::GridTable& Catalogue::grid(Grid which) const {
+  return which == Grid::current
+             ? tables_->read(tables_->grid, "grid.csv", hardware::GridTable::read)
+             : tables_->read(tables_->grid_2019, "grid_mlco2_2019.csv", hardware::GridTable::read);
+}
+const hardware::SiteTable& Catalogue::pue() const {
+  return tables_->read(tables_->pue, "pue.csv", hardware::read_pue);
+}
+const hardware::SiteTable& Catalogue::offsets() const {
+  return tables_->read(tables_->offsets, "offsets.csv", hardware::read_offsets);
+}
+const hardware::EmbodiedTable& Catalogue::embodied() const {
+  return tables_->read(tables_->embodied, "embodied.csv", hardware::EmbodiedTable::read);
+}
+const hardware::LlmcarbonEmbodiedTable& Catalogue::llmcarbon_embodied() const {
+  return tables_->read(tables_->llmcarbon_embodied, "embodied_llmcarbon.csv",
+                       hardware::LlmcarbonEmbodiedTable::read);
+}
+const models::ArchitectureCatalogue& Catalogue::architectures() const {
+  return tables_->read(tables_->architectures, "architectures.csv",
+                       models::ArchitectureCatalogue::read);
+}
+const models::EquationRegister& Catalogue::equations() const {
+  return tables_->read(tables_->equations, "equations.csv", models::EquationRegister::read);
+}
+const models::SourceRegister& Catalogue::sources() const {
+  return tables_->read(tables_->sources, "sources.csv", models::SourceRegister::read);
+}
+
+std::vector<std::string_view> Catalogue::table_names() {
+  std::vector<std::string_view> names;
+  for (const auto& files : {models::embedded_files(), hardware::embedded_files()}) {
+    for (const auto& file : files) names.push_back(file.name);
+  }
+  return names;
+}
+
+std::string Catalogue::hash() const {
+  std::uint64_t state = 0xcbf29ce484222325ULL;
+  for (const auto name : table_names()) {
+    for (const char c : tables_->text(name)) {
+      state = (state ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+    }
+  }
+  return fmt::format("{:016x}", state);
+}
+
+}  // namespace pretrain::planner

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hardware/defaults.hpp"
+#include "hardware/device.hpp"
+#include "hardware/embodied_table.hpp"
+#include "hardware/grid.hpp"
+#include "hardware/power.hpp"
+#include "hardware/site.hpp"
+#include "models/architecture.hpp"
+#include "models/registers.hpp"
+
+namespace pretrain::planner {
+
+/// Which grid table resolves regions.
+enum class Grid {
+  current,     ///< the newest sourced figures
+  mlco2_2019,  ///< the table of ML CO2 Impact as printed in 2019: for comparison only
+};
+
+/// All data tables, each read when it is first needed. The tables are part of the program;
+/// `replacements` (file name -> text) takes the place of those it names. Safe to share between
+/// threads. Throws InputError when a replaced table is wrong.
+class Catalogue {
+ public:
+  Catalogue();
+  /// `directory` is how error messages name the place of the replacements.
+  Catalogue(std::map<std::string, std::string> replacements, std::string directory);
+  ~Catalogue();
+  Catalogue(const Catalogue&) = delete;
+  Catalogue& operator=(const Catalogue&) = delete;
+
+  const hardware::DeviceCatalogue& devices() const;
+  const hardware::PowerTable& power() const;
+  const hardware::Defaults& defaults() const;
+  const hardware::GridTable& grid(Grid which) const;
+  const hardware::SiteTable& pue() const;
+  const hardware::SiteTable& offsets() const;
+  const hardware::EmbodiedTable& embodied() const;
+  const hardware::LlmcarbonEmbodiedTable& llmcarbon_embodied() const;
+  const models::ArchitectureCatalogue& architectures() const;
+  const models::EquationRegister& equations() const;
+  const models::SourceRegister& sources() const;
+
+  /// Names of all tables.
+  static std::vector<std::string_view> table_names();
+  /// 16 hexadecimal digits that change with any byte of any table (FNV-1a, 64 bits).
+  std::string hash() const;
+
+ private:
+  struct Tables;
+  std::unique_ptr<Tables> tables_;
+};
+
+}  // namespace pretrain::planner

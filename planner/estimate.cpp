@@ -1,0 +1,397 @@
+#include "planner/estimate.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "models/carbon.hpp"
+#include "models/efficiency.hpp"
+#include "models/embodied.hpp"
+#include "models/energy.hpp"
+#include "models/training_compute.hpp"
+#include "models/wall_time.hpp"
+
+namespace pretrain::planner {
+
+namespace {
+
+/// Stated values that differ by more than this contradict each other.
+constexpr double kContradiction = 0.02;
+/// An implied efficiency this far above the modeled one is questioned.
+constexpr double kOptimism = 0.10;
+constexpr double kLimitTolerance = 0.01;
+
+const Origin kRegression{"efficiency.llmcarbon", "mlcarbon-code", "", true};
+const Origin kRegressionHardware{"efficiency.llmcarbon.hardware", "mlcarbon-code", "", true};
+const Origin kImplied{"efficiency.implied", "", "", true};
+const Origin kSolvedTokens{"tokens.6nd", "kaplan-2020", "", true};
+const Origin kSolvedDevices{"devices.needed", "", "", true};
+const Origin kSolvedTime{"time.training", "llmcarbon-2024", "", true};
+const Origin kBooked{"time.device_hours", "", "", true};
+
+template <class T>
+Known<T> computed(T value) {
+  return known(value, Basis::model, nullptr);
+}
+
+/// Tokens, devices, days and booked hours: what is stated, and what follows from it.
+class Solver {
+ public:
+  Solver(const Scenario& scenario, Estimate& e, Warnings& warnings, RowFailure& failure)
+      : s_{scenario}, e_{e}, warnings_{warnings}, failure_{failure} {}
+
+  bool solve() {
+    auto& d = e_.duration;
+    d.tokens = s_.tokens;
+    d.devices = s_.devices;
+    d.days = s_.days;
+    d.booked = s_.booked;
+    if (!reconcile_hours()) return false;
+    if (s_.active_params && d.tokens) {
+      e_.work.compute = computed(models::training_compute(*s_.active_params, *d.tokens));
+    }
+    if (!find_efficiency()) return false;
+    if (e_.rate.mfu && s_.peak) {
+      e_.rate.flops = computed(models::device_rate(*e_.rate.mfu, *s_.peak));
+      if (s_.active_params) {
+        e_.rate.tokens =
+            computed(models::tokens_per_second_per_device(*e_.rate.flops, *s_.active_params));
+      }
+    }
+    if (!d.booked && !d.devices && !(d.tokens && d.days)) default_devices();
+    if (e_.rate.flops && s_.active_params && !solve_with_rate()) return false;
+    book();
+    if (e_.rate.tokens && d.devices && s_.seq_len && s_.global_batch) {
+      e_.rate.iteration = computed(
+          models::iteration_time(*s_.seq_len * *s_.global_batch, *e_.rate.tokens, *d.devices));
+    }
+    return true;
+  }
+
+ private:
+  bool reconcile_hours() {
+    auto& d = e_.duration;
+    if (d.booked && d.devices && d.days) {
+      const double ratio = *d.devices * *d.days / *d.booked;
+      if (std::abs(ratio - 1.0) > kContradiction) {
+        failure_ = {fmt::format("devices x days x 24 h is {:.4g} h, but device_hours is {:.4g}",
+                                models::booked_time(*d.devices, *d.days).in(hour * device),
+                                d.booked->in(hour * device)),
+                    "leave one of devices, days and device_hours blank", Col::device_hours};
+        return false;
+      }
+    } else if (d.booked && d.devices) {
+      d.days = known(*d.booked / *d.devices, Basis::model, &kBooked);
+    } else if (d.booked && d.days) {
+      d.devices = known(*d.booked / *d.days, Basis::model, &kBooked);
+    } else {
+      book();
+    }
+    return true;
+  }
+
+  /// Devices and days make device hours.
+  void book() {
+    auto& d = e_.duration;
+    if (d.booked || !d.devices || !d.days) return;
+    d.booked = known(models::booked_time(*d.devices, *d.days), Basis::model, &kBooked);
+  }
+
+  Known<double> modeled_efficiency() {
+    const double params = *s_.active_params;
+    if (params < models::kLlmcarbonLeastParams || params > models::kLlmcarbonMostParams) {
+      warnings_.add({Oddity::efficiency_range, params, 0, {}, {}});
+    }
+    return s_.options.method == Method::llmcarbon
+               ? known(models::llmcarbon_hfu(params), Basis::model, &kRegressionHardware)
+               : known(models::llmcarbon_mfu(params), Basis::model, &kRegression);
+  }
+
+  bool find_efficiency() {
+    if (s_.mfu) {
+      e_.rate.mfu = s_.mfu;
+      return true;
+    }
+    if (!s_.peak || !s_.active_params) return true;
+    const bool stated_duration = e_.work.compute && e_.duration.booked;
+    if (!stated_duration) {
+      e_.rate.mfu = modeled_efficiency();
+      return true;
+    }
+    const double implied =
+        models::implied_mfu(*e_.work.compute, *s_.peak, *e_.duration.booked, *s_.goodput);
+    if (implied > 1.0) {
+      failure_ = {fmt::format("{:.4g} tokens in {:.4g} device hours need an MFU of {:.3g}, above "
+                              "the peak of the device",
+                              *e_.duration.tokens, e_.duration.booked->in(hour * device), implied),
+                  "leave one of tokens_b, devices and days blank to have it solved for",
+                  Col::tokens_b};
+      return false;
+    }
+    e_.rate.mfu = known(implied, Basis::model, &kImplied);
+    const double usual = *modeled_efficiency();
+    if (implied > usual * (1.0 + kOptimism)) {
+      warnings_.add({Oddity::implied_mfu, implied, usual, {}, {}});
+    }
+    return true;
+  }
+
+  void default_devices() {
+    // Only where a number of devices makes a difference to something.
+    if (!s_.peak || !s_.active_params || s_.device_name.empty()) return;
+    e_.duration.devices =
+        known(*s_.devices_per_node * device, Basis::fallback, s_.devices_per_node.origin);
+  }
+
+  bool solve_with_rate() {
+    auto& d = e_.duration;
+    if (d.tokens) {
+      const Flop compute = *e_.work.compute;
+      if (d.booked) return agrees(compute);
+      if (d.days) {
+        d.devices = known(models::devices_needed(compute, *e_.rate.flops, *d.days, *s_.goodput),
+                          Basis::model, &kSolvedDevices);
+      } else if (d.devices) {
+        d.days = known(models::training_time(compute, *e_.rate.flops, *d.devices, *s_.goodput),
+                       Basis::model, &kSolvedTime);
+      }
+      return true;
+    }
+    book();
+    if (d.booked) {
+      const Flop compute = models::compute_done(*e_.rate.flops, *d.booked, *s_.goodput);
+      e_.work.compute = computed(compute);
+      d.tokens =
+          known(models::tokens_reached(compute, *s_.active_params), Basis::model, &kSolvedTokens);
+    }
+    return true;
+  }
+
+  /// With a given efficiency, tokens and booked hours say the same thing twice.
+  bool agrees(Flop compute) {
+    if (s_.mfu.basis != Basis::given) return true;
+    const DeviceTime needed = compute / *e_.rate.flops / *s_.goodput;
+    if (std::abs(needed / *e_.duration.booked - 1.0) <= kContradiction) return true;
+    failure_ = {fmt::format("at an MFU of {:.3g}, {:.4g} tokens take {:.4g} device hours, but "
+                            "{:.4g} are stated",
+                            *e_.rate.mfu, *e_.duration.tokens, needed.in(hour * device),
+                            e_.duration.booked->in(hour * device)),
+                "leave one of tokens_b, devices, days and mfu blank to have it solved for",
+                Col::tokens_b};
+    return false;
+  }
+
+  const Scenario& s_;
+  Estimate& e_;
+  Warnings& warnings_;
+  RowFailure& failure_;
+};
+
+/// A measured draw, brought to the stated power limit when that is another one.
+Known<DevicePower> at_limit(const hardware::MeasuredPower& measured, const Scenario& s,
+                            std::string_view& equation) {
+  const auto catalogue_tdp = s.device->tdp;
+  if (s.tdp.basis == Basis::given && catalogue_tdp &&
+      std::abs(*s.tdp / *catalogue_tdp - 1.0) > kLimitTolerance) {
+    equation = "power.scaled";
+    return known(models::draw_at_limit(measured.average, *s.tdp, *catalogue_tdp), Basis::model,
+                 &measured.origin);
+  }
+  return known(measured.average, Basis::catalogue, &measured.origin);
+}
+
+void find_power(const Scenario& s, const Catalogue& catalogue, PowerDraw& power) {
+  using Scope = hardware::PowerTable::Scope;
+  const auto& defaults = catalogue.defaults();
+  const bool tpu = s.device != nullptr && s.device->kind == "tpu";
+  const auto& load = tpu ? defaults.device_load_tpu : defaults.device_load_gpu;
+  const auto& ratio = tpu ? defaults.node_over_device_tpu : defaults.node_over_device;
+  const auto* measured_device =
+      s.device != nullptr ? catalogue.power().find(s.device->id, Scope::device) : nullptr;
+  const auto* measured_node =
+      s.device != nullptr ? catalogue.power().find(s.device->id, Scope::node) : nullptr;
+
+  if (s.system_power) {
+    power.node = s.system_power;
+  } else if (measured_node != nullptr) {
+    power.node = at_limit(*measured_node, s, power.node_equation);
+  }
+  if (measured_device != nullptr && !s.system_power) {
+    power.device = at_limit(*measured_device, s, power.device_equation);
+  } else if (power.node) {
+    power.device = known(models::device_share_of_node(*power.node, ratio.value), Basis::model,
+                         &ratio.origin);
+    power.device_equation = "power.device.share";
+  } else if (s.tdp) {
+    power.device = known(models::device_draw(load.value, *s.tdp), Basis::model, &load.origin);
+    power.device_equation = "power.device.load";
+  }
+  if (power.node || !power.device) return;
+  const bool stock_limit = s.tdp.basis != Basis::given;
+  if (s.device != nullptr && s.device->server_max_power && s.device->devices_per_server &&
+      stock_limit) {
+    power.node = known(
+        models::node_draw_of_rating(*s.device->server_max_power, *s.device->devices_per_server,
+                                    defaults.node_load_of_rating.value),
+        Basis::model, &defaults.node_load_of_rating.origin);
+    power.node_equation = "power.node.rating";
+  }
+  if (!power.node || *power.node < *power.device) {
+    power.node =
+        known(models::node_draw(*power.device, ratio.value), Basis::model, &ratio.origin);
+    power.node_equation = "power.node.over_device";
+  }
+}
+
+void use_energy(const Scenario& s, const PowerDraw& power, DeviceTime booked, EnergyUse& energy) {
+  if (power.device) energy.device = computed(models::energy_used(*power.device, booked));
+  if (power.node) {
+    energy.node = computed(models::energy_used(*power.node, booked));
+    if (s.pue) energy.facility = computed(models::facility_energy(*energy.node, *s.pue));
+  }
+}
+
+/// LLMCarbon's hardware: whole servers of eight devices where the count is known.
+Known<Mass> llmcarbon_hardware(const Scenario& s, const Catalogue& catalogue, Devices devices) {
+  constexpr double kDevicesPerServer = 8;  // of LLMCarbon's table
+  const auto& table = catalogue.llmcarbon_embodied();
+  const auto* die = s.device != nullptr ? table.find(s.device->id) : nullptr;
+  if (die == nullptr) return {};
+  const double count = devices.in(device);
+  const double servers = std::ceil(count / kDevicesPerServer);
+  Mass mass = count * die->mass;
+  for (const auto& chip : table.server()) mass = mass + servers * chip.mass;
+  return known(mass, Basis::catalogue, &die->origin);
+}
+
+void find_embodied(const Scenario& s, const Catalogue& catalogue, const Duration& duration,
+                   CarbonResult& carbon) {
+  carbon.embodied_method = s.embodied;
+  if (!duration.booked || s.device == nullptr) return;
+  if (s.embodied == Embodied::llmcarbon) {
+    if (!duration.devices || !duration.days) return;
+    carbon.hardware = llmcarbon_hardware(s, catalogue, *duration.devices);
+    if (!carbon.hardware) return;
+    carbon.embodied_equation = "embodied.llmcarbon";
+    carbon.embodied =
+        computed(models::llmcarbon_embodied(*carbon.hardware, *duration.days, *s.lifetime));
+    return;
+  }
+  using hardware::EmbodiedScope;
+  const auto& table = catalogue.embodied();
+  const auto* card = table.find(s.device->id, EmbodiedScope::card);
+  const auto* whole = table.find(s.device->id, EmbodiedScope::device_with_host);
+  Basis basis = Basis::catalogue;
+  if (card == nullptr && whole == nullptr) {
+    basis = Basis::fallback;
+    if (s.device->kind == "gpu") card = table.find("generic-gpu", EmbodiedScope::card);
+    if (s.device->kind == "tpu") whole = table.find("generic-tpu", EmbodiedScope::device_with_host);
+  }
+  if (s.embodied == Embodied::card) {
+    if (card == nullptr) return;
+    carbon.card = card;
+    carbon.per_device = known(card->mid / device, basis, &card->origin);
+  } else if (whole != nullptr) {
+    carbon.card = whole;
+    carbon.per_device = known(whole->mid / device, basis, &whole->origin);
+  } else if (card != nullptr) {
+    carbon.card = card;
+    carbon.host = table.find("host-8gpu", EmbodiedScope::host);
+    if (carbon.host == nullptr) return;
+    carbon.per_device = known(models::card_with_host(card->mid / device, carbon.host->mid,
+                                                     *s.devices_per_node * device),
+                              basis, &card->origin);
+  } else {
+    return;
+  }
+  carbon.embodied_equation = "embodied.amortized";
+  carbon.embodied = computed(
+      models::amortized_embodied(*carbon.per_device, *duration.booked, *s.lifetime, *s.utilization));
+}
+
+void emit_carbon(const Scenario& s, const EnergyUse& energy, CarbonResult& carbon) {
+  if (energy.facility && s.intensity) {
+    carbon.operational = computed(models::operational_carbon(*energy.facility, *s.intensity));
+    if (s.offset_share) {
+      carbon.offset = computed(
+          models::offset_carbon(*carbon.operational, Fraction::of(*s.offset_share)));
+    }
+  }
+  if (carbon.operational && carbon.embodied) {
+    carbon.total = computed(models::total_carbon(*carbon.operational, *carbon.embodied));
+  }
+}
+
+/// What the row lacks for anything to be computed.
+RowFailure nothing_to_compute(const Scenario& s) {
+  if (s.device_name.empty() && !s.peak && !s.system_power && !s.tdp) {
+    return {"no device: nothing can be computed",
+            "give a device (`planner list devices`), with params_b and tokens_b, or with "
+            "device_hours",
+            Col::device};
+  }
+  return {"neither the work (params_b, tokens_b) nor the hours (device_hours, or devices and days) "
+          "are known",
+          "give params_b and two of tokens_b, devices and days; or device_hours", Col::params_b};
+}
+
+}  // namespace
+
+bool estimate(const Scenario& s, const Catalogue& catalogue, Estimate& e, Warnings& warnings,
+              RowFailure& failure) {
+  e = Estimate{};
+  if (!Solver{s, e, warnings, failure}.solve()) return false;
+  find_power(s, catalogue, e.power);
+  if (e.duration.booked) {
+    use_energy(s, e.power, *e.duration.booked, e.energy);
+    find_embodied(s, catalogue, e.duration, e.carbon);
+    emit_carbon(s, e.energy, e.carbon);
+    if (!e.carbon.embodied && s.device != nullptr) {
+      warnings.add({Oddity::no_embodied, 0, 0, s.device->id, {}});
+    }
+    if (!e.power.node) warnings.add({Oddity::no_power, 0, 0, s.device_name, {}});
+  }
+  if (!e.rate.flops && !e.work.compute && !e.duration.booked) {
+    failure = nothing_to_compute(s);
+    return false;
+  }
+  if (!e.rate.flops && s.active_params && s.device != nullptr) {
+    warnings.add({Oddity::no_efficiency, 0, 0, hardware::name_of(s.dtype), s.device->id});
+  }
+  return true;
+}
+
+Known<Mass> embodied_over(const Scenario& s, const Estimate& e, const Catalogue& catalogue,
+                          Time duration) {
+  if (!e.duration.devices) return {};
+  Duration other = e.duration;
+  other.days = known(duration, Basis::given, nullptr);
+  other.booked = known(*other.devices * duration, Basis::given, nullptr);
+  CarbonResult carbon;
+  find_embodied(s, catalogue, other, carbon);
+  return carbon.embodied;
+}
+
+void estimate_row(const RunRow& row, const Catalogue& catalogue, const EstimateOptions& options,
+                  Result& result) {
+  result.warnings.clear();
+  result.ok =
+      resolve(row, catalogue, options, result.scenario, result.warnings, result.failure) &&
+      estimate(result.scenario, catalogue, result.estimate, result.warnings, result.failure);
+  if (!result.ok) {
+    result.estimate = Estimate{};
+    return;
+  }
+  const auto stated = row.number(Col::total_zettaflops);
+  const auto& compute = result.estimate.work.compute;
+  if (stated && compute) {
+    constexpr double kZetta = 1e21;
+    constexpr double kNoted = 0.10;
+    const double predicted = compute->in(flop) / kZetta;
+    if (std::abs(predicted / *stated - 1.0) > kNoted) {
+      result.warnings.add({Oddity::zettaflops_differ, *stated, predicted, {}, {}});
+    }
+  }
+}
+
+}  // namespace pretrain::planner

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "planner/catalogue.hpp"
+#include "planner/run_row.hpp"
+#include "planner/scenario.hpp"
+#include "planner/warnings.hpp"
+
+namespace pretrain::planner {
+
+/// Work of the run.
+struct Work {
+  Known<Flop> compute;
+};
+
+/// How fast a device works while the run makes progress.
+struct Rate {
+  Known<double> mfu;
+  Known<DeviceRate> flops;     ///< model FLOPs per device
+  Known<double> tokens;        ///< tokens per second per device
+  Known<Time> iteration;
+};
+
+/// What is booked, and what was solved for.
+struct Duration {
+  Known<double> tokens;
+  Known<Devices> devices;
+  Known<Time> days;
+  Known<DeviceTime> booked;
+};
+
+/// Average draw per accelerator.
+struct PowerDraw {
+  Known<DevicePower> device;
+  Known<DevicePower> node;
+  std::string_view device_equation;  ///< empty when it was given or measured as it is
+  std::string_view node_equation;
+};
+
+/// Energy by scope. A scope contains those before it; they are never added.
+struct EnergyUse {
+  Known<Energy> device;
+  Known<Energy> node;
+  Known<Energy> facility;
+};
+
+/// Greenhouse gases. `offset` is what the provider says it compensates: beside, never subtracted.
+struct CarbonResult {
+  Known<Mass> operational;
+  Known<Mass> offset;
+  Known<Mass> embodied;
+  Known<Mass> total;
+  Embodied embodied_method = Embodied::best;
+  std::string_view embodied_equation;
+  const hardware::Footprint* card = nullptr;  ///< or the device with its host
+  const hardware::Footprint* host = nullptr;
+  Known<DeviceMass> per_device;
+  Known<Mass> hardware;  ///< LLMCarbon: all chips of the cluster
+};
+
+/// The chain of one run. Nothing is thrown away: output only reads.
+struct Estimate {
+  Work work;
+  Rate rate;
+  Duration duration;
+  PowerDraw power;
+  EnergyUse energy;
+  CarbonResult carbon;
+};
+
+/// Why a row has no estimate.
+struct RowFailure {
+  std::string what;
+  std::string help;
+  Col col = Col::name;
+};
+
+/// A row, computed or not. Reused from row to row.
+struct Result {
+  bool ok = false;
+  RowFailure failure;
+  Scenario scenario;
+  Estimate estimate;
+  Warnings warnings;
+};
+
+/// Fills the blanks of a row from catalogues and defaults. False with `failure` set when the row
+/// contradicts itself.
+bool resolve(const RunRow& row, const Catalogue& catalogue, const EstimateOptions& options,
+             Scenario& scenario, Warnings& warnings, RowFailure& failure);
+
+/// Scenario -> work -> rate -> duration -> power -> energy -> carbon. Each stage is present
+/// exactly when it can be computed. False when the stated values contradict each other, or when
+/// nothing can be computed. Same input, same output; no I/O.
+bool estimate(const Scenario& scenario, const Catalogue& catalogue, Estimate& result,
+              Warnings& warnings, RowFailure& failure);
+
+/// Both, from a row of a run table.
+void estimate_row(const RunRow& row, const Catalogue& catalogue, const EstimateOptions& options,
+                  Result& result);
+
+/// Embodied carbon of the run over another duration than the predicted one: to compare with a
+/// figure that was published for the reported days. Absent when it cannot be computed.
+Known<Mass> embodied_over(const Scenario& scenario, const Estimate& estimate,
+                          const Catalogue& catalogue, Time duration);
+
+}  // namespace pretrain::planner

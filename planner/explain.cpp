@@ -1,0 +1,291 @@
+#include "planner/explain.hpp"
+
+#include "models/core/units.hpp"
+
+namespace pretrain::planner {
+
+namespace {
+
+constexpr double kBillion = 1e9;
+constexpr auto kTeraflopsPerDevice = teraflops / device;
+constexpr auto kWattPerDevice = watt / device;
+constexpr auto kHours = hour * device;
+constexpr auto kKilogramPerKilowattHour = kilogram / kilowatt_hour;
+
+template <class Q>
+Term term(std::string_view symbol, const Known<Q>& known, Q unit, std::string_view unit_name) {
+  return {symbol, (*known).in(unit), unit_name, known.basis, known.origin};
+}
+Term term(std::string_view symbol, const Known<double>& known, std::string_view unit_name = "") {
+  return {symbol, *known, unit_name, known.basis, known.origin};
+}
+
+class Proof {
+ public:
+  explicit Proof(const Result& r) : s_{r.scenario}, e_{r.estimate} {}
+
+  std::vector<Step> steps() {
+    parameters();
+    work();
+    rate();
+    duration();
+    power();
+    energy();
+    carbon();
+    return std::move(steps_);
+  }
+
+ private:
+  void add(std::string_view equation, std::string_view name, std::vector<Term> terms, double result,
+           std::string_view unit) {
+    steps_.push_back({equation, name, std::move(terms), result, unit});
+  }
+  bool modeled_from(const Known<double>& value, std::string_view place) const {
+    return value.origin != nullptr && value.basis == Basis::model && value.origin->place == place;
+  }
+
+  void parameters() {
+    if (!modeled_from(s_.total_params, "params.llmcarbon")) return;
+    add(s_.type == "moe" ? "params.llmcarbon.moe" : "params.llmcarbon.dense", "total_params", {},
+        *s_.total_params, "1");
+  }
+
+  void work() {
+    if (!e_.work.compute || modeled_from(e_.duration.tokens, "tokens.6nd")) return;
+    add("flops.6nd", "training_flops",
+        {term("N", s_.active_params, "parameters"), term("D", e_.duration.tokens, "tokens")},
+        (*e_.work.compute).in(flop), "FLOP");
+  }
+
+  void efficiency() {
+    const auto& mfu = e_.rate.mfu;
+    if (s_.mfu_from_achieved && mfu.basis == Basis::given) {
+      add("efficiency.achieved", "mfu",
+          {term("achieved", s_.achieved, kTeraflopsPerDevice, "TFLOP/s"),
+           term("peak", s_.peak, kTeraflopsPerDevice, "TFLOP/s")},
+          *mfu, "1");
+    } else if (modeled_from(mfu, "efficiency.implied")) {
+      add("efficiency.implied", "mfu",
+          {term("C", e_.work.compute, flop, "FLOP"),
+           term("peak", s_.peak, kTeraflopsPerDevice, "TFLOP/s"),
+           term("n_T", e_.duration.booked, kHours, "h"), term("g", s_.goodput)},
+          *mfu, "1");
+    } else if (mfu.basis == Basis::model) {
+      add(mfu.origin->place, "mfu", {term("N", s_.active_params, "parameters")}, *mfu, "1");
+    }
+  }
+
+  void rate() {
+    if (!e_.rate.flops) return;
+    efficiency();
+    add("rate.device", "tflops_per_device",
+        {term("MFU", e_.rate.mfu), term("peak", s_.peak, kTeraflopsPerDevice, "TFLOP/s")},
+        (*e_.rate.flops).in(kTeraflopsPerDevice), "TFLOP/s");
+    if (!e_.rate.tokens) return;
+    add("rate.tokens", "tokens_per_s_per_device",
+        {term("R", e_.rate.flops, kTeraflopsPerDevice, "TFLOP/s"),
+         term("N", s_.active_params, "parameters")},
+        *e_.rate.tokens, "tokens/s");
+    if (!e_.rate.iteration) return;
+    add("time.iteration", "iteration_s",
+        {term("s", s_.seq_len, "tokens"), term("B", s_.global_batch, "sequences"),
+         term("r", e_.rate.tokens, "tokens/s"), term("n", e_.duration.devices, device, "devices")},
+        (*e_.rate.iteration).in(second), "s");
+  }
+
+  void duration() {
+    const auto& d = e_.duration;
+    const auto from = [](const auto& value, std::string_view place) {
+      return value.origin != nullptr && value.origin->place == place;
+    };
+    if (d.devices && from(d.devices, "devices.needed")) {
+      add("devices.needed", "devices",
+          {term("C", e_.work.compute, flop, "FLOP"),
+           term("R", e_.rate.flops, kTeraflopsPerDevice, "TFLOP/s"),
+           term("T", d.days, day, "days"), term("g", s_.goodput)},
+          (*d.devices).in(device), "devices");
+    }
+    if (d.days && from(d.days, "time.training")) {
+      add("time.training", "training_days",
+          {term("C", e_.work.compute, flop, "FLOP"),
+           term("R", e_.rate.flops, kTeraflopsPerDevice, "TFLOP/s"),
+           term("n", d.devices, device, "devices"), term("g", s_.goodput)},
+          (*d.days).in(day), "days");
+    }
+    if (d.booked && d.booked.basis == Basis::model && d.devices && d.days) {
+      add("time.device_hours", "device_hours",
+          {term("n", d.devices, device, "devices"), term("T", d.days, day, "days")},
+          (*d.booked).in(kHours), "h");
+    }
+    if (modeled_from(d.tokens, "tokens.6nd")) {
+      add("flops.booked", "training_flops",
+          {term("R", e_.rate.flops, kTeraflopsPerDevice, "TFLOP/s"),
+           term("n_T", d.booked, kHours, "h"), term("g", s_.goodput)},
+          (*e_.work.compute).in(flop), "FLOP");
+      add("tokens.6nd", "tokens",
+          {term("C", e_.work.compute, flop, "FLOP"), term("N", s_.active_params, "parameters")},
+          *d.tokens, "tokens");
+    }
+  }
+
+  void one_power(std::string_view equation, std::string_view name, const Known<DevicePower>& draw) {
+    if (equation.empty()) return;
+    std::vector<Term> terms;
+    if (equation == "power.device.load") {
+      terms = {term("TDP", s_.tdp, kWattPerDevice, "W")};
+    } else if (equation == "power.device.share") {
+      terms = {term("P_node", e_.power.node, kWattPerDevice, "W")};
+    } else if (equation == "power.node.over_device") {
+      terms = {term("P_device", e_.power.device, kWattPerDevice, "W")};
+    } else if (equation == "power.scaled") {
+      terms = {term("limit", s_.tdp, kWattPerDevice, "W")};
+    }
+    terms.push_back({"factor", factor(equation, terms, draw), "", Basis::fallback, draw.origin});
+    add(equation, name, std::move(terms), (*draw).in(kWattPerDevice), "W");
+  }
+
+  /// The table value that the equation put in, read back from its result.
+  double factor(std::string_view equation, const std::vector<Term>& terms,
+                const Known<DevicePower>& draw) const {
+    const double watts = (*draw).in(kWattPerDevice);
+    if (equation == "power.node.rating") {
+      const auto rating = *s_.device->server_max_power / *s_.device->devices_per_server;
+      return watts / rating.in(kWattPerDevice);
+    }
+    return equation == "power.device.share" ? terms.front().value / watts
+                                            : watts / terms.front().value;
+  }
+
+  void power() {
+    if (!e_.duration.booked) return;
+    // The node first where the device is derived from it.
+    const bool device_from_node = e_.power.device_equation == "power.device.share";
+    if (device_from_node) one_power(e_.power.node_equation, "node_power_w", e_.power.node);
+    one_power(e_.power.device_equation, "device_power_w", e_.power.device);
+    if (!device_from_node) one_power(e_.power.node_equation, "node_power_w", e_.power.node);
+  }
+
+  void energy() {
+    const auto& energy = e_.energy;
+    const auto booked = [this] { return term("n_T", e_.duration.booked, kHours, "h"); };
+    if (energy.device) {
+      add("energy.device", "device_energy_mwh",
+          {term("P_device", e_.power.device, kWattPerDevice, "W"), booked()},
+          (*energy.device).in(megawatt_hour), "MWh");
+    }
+    if (energy.node) {
+      add("energy.node", "node_energy_mwh",
+          {term("P_node", e_.power.node, kWattPerDevice, "W"), booked()},
+          (*energy.node).in(megawatt_hour), "MWh");
+    }
+    if (energy.facility) {
+      add("energy.facility", "facility_energy_mwh",
+          {term("E_node", energy.node, megawatt_hour, "MWh"), term("PUE", s_.pue)},
+          (*energy.facility).in(megawatt_hour), "MWh");
+    }
+  }
+
+  void carbon() {
+    const auto& c = e_.carbon;
+    if (c.operational) {
+      add("carbon.operational", "operational_tco2e",
+          {term("E", e_.energy.facility, megawatt_hour, "MWh"),
+           term("CI", s_.intensity, kKilogramPerKilowattHour, "kg/kWh")},
+          (*c.operational).in(tonne), "t");
+    }
+    if (c.offset) {
+      add("carbon.offset", "offset_tco2e",
+          {term("CO2e", c.operational, tonne, "t"), term("offset", s_.offset_share)},
+          (*c.offset).in(tonne), "t");
+    }
+    if (c.embodied) {
+      if (c.hardware) {
+        add(c.embodied_equation, "embodied_tco2e",
+            {term("M", c.hardware, kilogram, "kg"), term("T", e_.duration.days, day, "days"),
+             term("LT", s_.lifetime, day, "days")},
+            (*c.embodied).in(tonne), "t");
+      } else {
+        if (c.host != nullptr) {
+          add("embodied.server", "kg_per_device",
+              {{"card", c.card->mid.in(kilogram), "kg", c.per_device.basis, &c.card->origin},
+               {"host", c.host->mid.in(kilogram), "kg", Basis::catalogue, &c.host->origin},
+               term("n_s", s_.devices_per_node, "devices")},
+              (*c.per_device).in(kilogram / device), "kg");
+        }
+        add(c.embodied_equation, "embodied_tco2e",
+            {term("M", c.per_device, kilogram / device, "kg"),
+             term("n_T", e_.duration.booked, kHours, "h"), term("LT", s_.lifetime, hour, "h"),
+             term("u", s_.utilization)},
+            (*c.embodied).in(tonne), "t");
+      }
+    }
+    if (c.total) {
+      add("carbon.total", "total_tco2e",
+          {term("operational", c.operational, tonne, "t"), term("embodied", c.embodied, tonne, "t")},
+          (*c.total).in(tonne), "t");
+    }
+  }
+
+  const Scenario& s_;
+  const Estimate& e_;
+  std::vector<Step> steps_;
+};
+
+}  // namespace
+
+std::vector<Step> explain(const Result& result) { return Proof{result}.steps(); }
+
+std::vector<Input> inputs_of(const Result& result) {
+  const auto& s = result.scenario;
+  const auto& e = result.estimate;
+  std::vector<Input> inputs;
+  const auto text = [&](std::string_view column, std::string_view value, Basis basis,
+                        const Origin* origin) {
+    if (!value.empty()) inputs.push_back({column, value, "", basis, origin});
+  };
+  const auto number = [&](std::string_view column, const Known<double>& value,
+                          std::string_view unit, double scale = 1.0) {
+    if (value) inputs.push_back({column, *value / scale, unit, value.basis, value.origin});
+  };
+  const auto quantity = [&](std::string_view column, const auto& value, auto unit,
+                            std::string_view unit_name) {
+    if (value) {
+      inputs.push_back({column, (*value).in(unit), unit_name, value.basis, value.origin});
+    }
+  };
+  text("type", s.type, s.type_basis, nullptr);
+  text("phase", s.phase, Basis::given, nullptr);
+  number("params_b", s.total_params, "1e9", kBillion);
+  number("active_params_b", s.active_params, "1e9", kBillion);
+  number("tokens_b", e.duration.tokens, "1e9", kBillion);
+  number("seq_len", s.seq_len, "tokens");
+  number("global_batch_seqs", s.global_batch, "sequences");
+  if (s.device != nullptr) {
+    text("device", s.device->id, Basis::given, &s.device->origin);
+  } else {
+    text("device", s.device_name, Basis::given, nullptr);
+  }
+  quantity("devices", e.duration.devices, device, "devices");
+  if (s.peak) text("dtype", hardware::name_of(s.dtype), s.dtype_basis, nullptr);
+  quantity("peak_tflops", s.peak, kTeraflopsPerDevice, "TFLOP/s");
+  number("mfu", e.rate.mfu, "1");
+  if (e.rate.flops) number("goodput", s.goodput, "1");
+  if (s.days) quantity("days", s.days, day, "days");
+  if (s.booked) quantity("device_hours", s.booked, kHours, "h");
+  quantity("device_tdp_w", s.tdp, kWattPerDevice, "W");
+  quantity("system_power_w", e.power.node, kWattPerDevice, "W");
+  number("pue", s.pue, "1");
+  if (s.region != nullptr) {
+    text("region", s.region->region, Basis::given, &s.region->origin);
+  } else {
+    text("region", s.region_name, Basis::given, nullptr);
+  }
+  quantity("intensity_kg_per_kwh", s.intensity, kKilogramPerKilowattHour, "kg/kWh");
+  if (e.carbon.embodied) {
+    quantity("lifetime_years", s.lifetime, year, "years");
+    number("utilization", s.utilization, "1");
+  }
+  return inputs;
+}
+
+}  // namespace pretrain::planner

@@ -1,0 +1,193 @@
+#include "planner/predicted.hpp"
+
+#include "models/carbon.hpp"
+#include "models/energy.hpp"
+
+namespace pretrain::planner {
+
+constexpr std::array<KeyInfo, kKeys> kKeyInfo = {{
+    {"total_params", "1"},
+    {"active_params", "1"},
+    {"training_flops", "FLOP"},
+    {"iteration_s", "s"},
+    {"tokens_per_s_per_device", "tokens/s"},
+    {"tflops_per_device", "TFLOP/s"},
+    {"mfu", "1"},
+    {"hfu", "1"},
+    {"memory_gib_per_device", "GiB"},
+    {"training_days", "days"},
+    {"device_hours", "h"},
+    {"device_power_w", "W"},
+    {"device_energy_mwh", "MWh"},
+    {"node_energy_mwh", "MWh"},
+    {"facility_energy_mwh", "MWh"},
+    {"operational_tco2e", "t"},
+    {"embodied_tco2e", "t"},
+    {"total_tco2e", "t"},
+}};
+
+namespace {
+
+template <class Q>
+std::optional<double> in(const Known<Q>& known, Q unit) {
+  if (!known) return std::nullopt;
+  return (*known).in(unit);
+}
+
+std::optional<double> plain(const Known<double>& known) {
+  if (!known) return std::nullopt;
+  return *known;
+}
+
+/// Marks facility figures that are device power times PUE, with nothing for the host. Tables from
+/// before the enum value existed say so at the start of their notes.
+constexpr std::string_view kDeviceTimesPueMark = "[device power x PUE, no host]";
+
+std::string_view scope_of(const RunRow& row) {
+  const auto scope = row.text(Col::energy_scope);
+  if (row.text(Col::notes).starts_with(kDeviceTimesPueMark)) return "device_x_pue";
+  return scope.empty() ? "facility" : scope;
+}
+
+/// Predicted energy in the scope of a published figure; absent in scopes that are not modeled.
+Known<Energy> energy_in_scope(std::string_view scope, const Result& result) {
+  const auto& energy = result.estimate.energy;
+  if (scope == "device") return energy.device;
+  if (scope == "node") return energy.node;
+  if (scope == "facility") return energy.facility;
+  if (scope == "device_x_pue" && energy.device && result.scenario.pue) {
+    return known(models::facility_energy(*energy.device, *result.scenario.pue), Basis::model,
+                 nullptr);
+  }
+  return {};
+}
+
+Key energy_key(std::string_view scope) {
+  if (scope == "device") return Key::device_energy_mwh;
+  if (scope == "node") return Key::node_energy_mwh;
+  return Key::facility_energy_mwh;
+}
+
+constexpr std::string_view kNotPredicted = "not predicted: an input is missing";
+constexpr std::string_view kOtherScope = "the published figure has a scope that is not predicted";
+
+}  // namespace
+
+Predicted::Predicted(const Result& result) {
+  const auto& s = result.scenario;
+  const auto& e = result.estimate;
+  const auto set = [this](Key key, std::optional<double> value) {
+    values_[static_cast<std::size_t>(key)] = value;
+  };
+  if (!result.ok) return;
+  set(Key::total_params, plain(s.total_params));
+  set(Key::active_params, plain(s.active_params));
+  set(Key::training_flops, in(e.work.compute, flop));
+  set(Key::iteration_s, in(e.rate.iteration, second));
+  set(Key::tokens_per_s_per_device, plain(e.rate.tokens));
+  set(Key::tflops_per_device, in(e.rate.flops, teraflops / device));
+  set(Key::mfu, plain(e.rate.mfu));
+  set(Key::training_days, in(e.duration.days, day));
+  set(Key::device_hours, in(e.duration.booked, hour * device));
+  set(Key::device_power_w, in(e.power.device, watt / device));
+  set(Key::device_energy_mwh, in(e.energy.device, megawatt_hour));
+  set(Key::node_energy_mwh, in(e.energy.node, megawatt_hour));
+  set(Key::facility_energy_mwh, in(e.energy.facility, megawatt_hour));
+  set(Key::operational_tco2e, in(e.carbon.operational, tonne));
+  set(Key::embodied_tco2e, in(e.carbon.embodied, tonne));
+  set(Key::total_tco2e, in(e.carbon.total, tonne));
+}
+
+void Comparisons::add(Comparison c) {
+  if (!c.predicted) {
+    if (c.reason.empty()) c.reason = kNotPredicted;
+  } else if (c.reported == 0.0) {
+    c.reason = "reported as 0: a relative error is not defined";
+  } else {
+    c.delta = *c.predicted / c.reported - 1.0;
+  }
+  items_[size_++] = c;
+}
+
+Comparisons::Comparisons(const RunRow& row, const Result& result, const Catalogue& catalogue) {
+  if (!result.ok) return;
+  const Predicted predicted{result};
+  const auto plain_one = [&](Col col, Key key, std::string_view convention) {
+    if (const auto reported = row.number(col)) {
+      add({.key = key,
+           .predicted = predicted[key],
+           .reported = *reported,
+           .delta = {},
+           .reason = {},
+           .scope = {},
+           .convention = convention,
+           .basis = {}});
+    }
+  };
+  plain_one(Col::reported_iteration_s, Key::iteration_s, {});
+  plain_one(Col::reported_tokens_per_s_per_device, Key::tokens_per_s_per_device, {});
+  const auto convention = row.text(Col::reported_flop_convention);
+  plain_one(Col::reported_tflops_per_device, Key::tflops_per_device, convention);
+  plain_one(Col::reported_mfu, Key::mfu, convention);
+  plain_one(Col::reported_days, Key::training_days, {});
+  plain_one(Col::reported_device_hours, Key::device_hours, {});
+  plain_one(Col::reported_device_power_w, Key::device_power_w, {});
+
+  const auto scope = scope_of(row);
+  const auto energy = energy_in_scope(scope, result);
+  const bool modeled = scope != "facility_plus_idle" && scope != "lifecycle";
+  const std::string_view reason = modeled ? std::string_view{} : kOtherScope;
+  const auto basis = row.text(Col::energy_basis);
+  if (const auto reported = row.number(Col::reported_energy_mwh)) {
+    add({.key = energy_key(scope),
+         .predicted = in(energy, megawatt_hour),
+         .reported = *reported,
+         .delta = {},
+         .reason = reason,
+         .scope = scope,
+         .convention = {},
+         .basis = basis});
+  }
+  if (const auto reported = row.number(Col::reported_tco2e_operational)) {
+    std::optional<double> carbon;
+    if (energy && result.scenario.intensity) {
+      carbon = models::operational_carbon(*energy, *result.scenario.intensity).in(tonne);
+    }
+    add({.key = Key::operational_tco2e,
+         .predicted = carbon,
+         .reported = *reported,
+         .delta = {},
+         .reason = reason,
+         .scope = scope,
+         .convention = {},
+         .basis = basis});
+  }
+  if (const auto reported = row.number(Col::reported_tco2e_embodied)) {
+    // A published share was taken over the published duration: compare the footprints, not the
+    // error in time once more.
+    auto embodied = result.estimate.carbon.embodied;
+    std::string_view over = "amortized over the predicted days";
+    const auto days = row.number(Col::reported_days);
+    if (days && !result.scenario.options.blind) {
+      embodied = embodied_over(result.scenario, result.estimate, catalogue, *days * day);
+      over = "amortized over the reported days";
+    }
+    add({.key = Key::embodied_tco2e,
+         .predicted = in(embodied, tonne),
+         .reported = *reported,
+         .delta = {},
+         .reason = {},
+         .scope = {},
+         .convention = {},
+         .basis = over});
+  }
+}
+
+const Comparison* Comparisons::find(Key key) const {
+  for (const auto& item : *this) {
+    if (item.key == key) return &item;
+  }
+  return nullptr;
+}
+
+}  // namespace pretrain::planner

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "planner/estimate.hpp"
+
+namespace pretrain::planner {
+
+/// The predicted quantities, in the order in which they are written.
+enum class Key : std::uint8_t {
+  total_params,
+  active_params,
+  training_flops,
+  iteration_s,
+  tokens_per_s_per_device,
+  tflops_per_device,
+  mfu,
+  hfu,
+  memory_gib_per_device,
+  training_days,
+  device_hours,
+  device_power_w,
+  device_energy_mwh,
+  node_energy_mwh,
+  facility_energy_mwh,
+  operational_tco2e,
+  embodied_tco2e,
+  total_tco2e,
+};
+inline constexpr std::size_t kKeys = static_cast<std::size_t>(Key::total_tco2e) + 1;
+
+struct KeyInfo {
+  std::string_view name;
+  std::string_view unit;
+};
+extern const std::array<KeyInfo, kKeys> kKeyInfo;
+inline const KeyInfo& info_of(Key key) { return kKeyInfo[static_cast<std::size_t>(key)]; }
+
+/// Values in the units of their keys; absent where they cannot be computed.
+class Predicted {
+ public:
+  explicit Predicted(const Result& result);
+  std::optional<double> operator[](Key key) const { return values_[static_cast<std::size_t>(key)]; }
+
+ private:
+  std::array<std::optional<double>, kKeys> values_;
+};
+
+/// One published number beside the prediction in its own scope.
+struct Comparison {
+  Key key{};
+  std::optional<double> predicted;
+  double reported{};
+  std::optional<double> delta;  ///< predicted / reported - 1
+  std::string_view reason;      ///< why there is no delta
+  std::string_view scope;
+  std::string_view convention;
+  std::string_view basis;
+};
+
+/// All comparisons of a row, without allocation. Empty when predicting blind of them is asked for
+/// and nothing was reported.
+class Comparisons {
+ public:
+  Comparisons() = default;
+  Comparisons(const RunRow& row, const Result& result, const Catalogue& catalogue);
+  const Comparison* begin() const { return items_.data(); }
+  const Comparison* end() const { return items_.data() + size_; }
+  bool empty() const { return size_ == 0; }
+  /// Null when that quantity was not reported.
+  const Comparison* find(Key key) const;
+
+  /// The quantities that can be reported, in order.
+  static constexpr std::array kReportable = {
+      Key::iteration_s,         Key::tokens_per_s_per_device, Key::tflops_per_device, Key::mfu,
+      Key::training_days,       Key::device_hours,            Key::device_power_w,
+      Key::device_energy_mwh,   Key::node_energy_mwh,         Key::facility_energy_mwh,
+      Key::operational_tco2e,   Key::embodied_tco2e};
+
+ private:
+  void add(Comparison comparison);
+  std::array<Comparison, kReportable.size()> items_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace pretrain::planner

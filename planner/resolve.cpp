@@ -1,0 +1,290 @@
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "models/core/text.hpp"
+#include "models/efficiency.hpp"
+#include "models/parameters.hpp"
+#include "planner/estimate.hpp"
+
+namespace pretrain::planner {
+
+namespace {
+
+using hardware::Dtype;
+
+constexpr double kBillion = 1e9;
+/// Stated values that differ by more than this contradict each other.
+constexpr double kMfuTolerance = 0.02;
+constexpr double kParamsTolerance = 0.03;
+constexpr double kTdpTolerance = 0.02;
+
+const Origin kAssumedGoodput{"assumption: no time is lost", "", "", true};
+const Origin kApproximateParams{"params.llmcarbon", "llmcarbon-2024", "", true};
+const Origin kAllActive{"not a mixture of experts: all parameters are active", "", "", true};
+const Origin kDefaultType{"assumption: dense", "", "", true};
+
+bool differs(double a, double b, double tolerance) { return std::abs(a / b - 1.0) > tolerance; }
+
+/// The format that people train in on a device: bf16, else fp16, else fp32 (also where fp16 runs
+/// at a fraction of the fp32 rate).
+Dtype default_dtype(const hardware::Device& device) {
+  if (device.peak_of(Dtype::bf16)) return Dtype::bf16;
+  const auto half = device.peak_of(Dtype::fp16);
+  const auto single = device.peak_of(Dtype::fp32);
+  if (half && (!single || *half >= *single)) return Dtype::fp16;
+  return single ? Dtype::fp32 : Dtype::bf16;
+}
+
+void resolve_params(const RunRow& row, const Catalogue& catalogue, Scenario& s,
+                    Warnings& warnings) {
+  const auto name = row.text(Col::architecture);
+  const models::Architecture* architecture = nullptr;
+  if (!name.empty()) {
+    architecture = catalogue.architectures().find(name);
+    if (architecture == nullptr) warnings.add({Oddity::unknown_architecture, 0, 0, name, {}});
+  }
+  s.type = row.text(Col::type);
+  s.type_basis = Basis::given;
+  if (s.type.empty() && architecture != nullptr) {
+    s.type = architecture->type;
+    s.type_basis = Basis::catalogue;
+  } else if (s.type.empty()) {
+    const bool moe = row.has(Col::experts) || row.has(Col::active_params_b);
+    s.type = moe ? "moe" : "dense";
+    s.type_basis = Basis::fallback;
+  }
+  const bool moe = s.type == "moe";
+
+  if (const auto given_b = row.number(Col::params_b)) {
+    s.total_params = given(*given_b * kBillion);
+    if (architecture != nullptr && architecture->params_b &&
+        differs(*given_b, *architecture->params_b, kParamsTolerance)) {
+      warnings.add({Oddity::params_differ, *given_b, *architecture->params_b, name, {}});
+    }
+  } else if (architecture != nullptr && architecture->params_b) {
+    s.total_params =
+        known(*architecture->params_b * kBillion, Basis::catalogue, &architecture->origin);
+  }
+  if (const auto active_b = row.number(Col::active_params_b)) {
+    s.active_params = given(*active_b * kBillion);
+  } else if (architecture != nullptr && architecture->active_params_b &&
+             !(s.total_params.basis == Basis::given && architecture->params_b &&
+               differs(*s.total_params, *architecture->params_b * kBillion, kParamsTolerance))) {
+    s.active_params =
+        known(*architecture->active_params_b * kBillion, Basis::catalogue, &architecture->origin);
+  }
+
+  const auto layers = row.number(Col::layers);
+  const auto hidden = row.number(Col::hidden);
+  const bool decoder = s.type == "dense" || moe;
+  if (!s.total_params && !s.active_params && layers && hidden && decoder) {
+    const auto experts = row.number(Col::experts);
+    if (!moe) {
+      s.total_params =
+          known(models::llmcarbon_dense_params(*layers, *hidden, row.number(Col::vocab).value_or(0)),
+                Basis::model, &kApproximateParams);
+    } else if (experts) {
+      const double share = 1.0 / row.number(Col::moe_layer_period).value_or(1.0);
+      s.total_params = known(models::llmcarbon_moe_params(*layers, *hidden, *experts, share),
+                             Basis::model, &kApproximateParams);
+      if (const auto chosen = row.number(Col::experts_per_token)) {
+        s.active_params = known(models::llmcarbon_moe_params(*layers, *hidden, *chosen, share),
+                                Basis::model, &kApproximateParams);
+      }
+    }
+    if (s.total_params) warnings.add({Oddity::approximate_params, *s.total_params, 0, {}, {}});
+  }
+  if (!s.active_params && s.total_params && !moe) {
+    s.active_params = known(*s.total_params,
+                            s.total_params.basis == Basis::given ? Basis::given : Basis::model,
+                            s.total_params.basis == Basis::given ? nullptr : &kAllActive);
+  }
+  if (moe && s.total_params && !s.active_params) {
+    warnings.add({Oddity::moe_without_active, 0, 0, {}, {}});
+  }
+}
+
+bool resolve_device(const RunRow& row, const Catalogue& catalogue, Scenario& s,
+                    Warnings& warnings, RowFailure& failure) {
+  s.device_name = row.text(Col::device);
+  const auto peak = row.number(Col::peak_tflops);
+  const auto tdp = row.number(Col::device_tdp_w);
+  const bool blind = s.options.blind;
+  const auto system = blind ? std::nullopt : row.number(Col::system_power_w);
+  if (!s.device_name.empty()) {
+    const auto match = catalogue.devices().find(s.device_name);
+    s.device = match.device;
+    if (match.ambiguous) {
+      warnings.add({Oddity::ambiguous_device, 0, 0, s.device_name, match.device->id});
+    }
+    if (s.device == nullptr) {
+      if (!(system || tdp)) {
+        failure = {fmt::format("unknown device '{}'", shortened(s.device_name)),
+                   fmt::format("did you mean {}? `planner list devices` shows all; or give "
+                               "peak_tflops and device_tdp_w",
+                               quoted_list(nearest(catalogue.devices().names(), s.device_name, 3),
+                                           "or")),
+                   Col::device};
+        return false;
+      }
+      warnings.add({Oddity::unknown_device_unused, 0, 0, s.device_name, {}});
+    }
+  }
+
+  if (const auto word = row.text(Col::dtype); !word.empty()) {
+    s.dtype = *hardware::dtype_of(word);
+    s.dtype_basis = Basis::given;
+    if (s.device != nullptr && !peak && !s.device->peak_of(s.dtype)) {
+      const auto other = default_dtype(*s.device);
+      const bool half = (s.dtype == Dtype::bf16 || s.dtype == Dtype::fp16) &&
+                        (other == Dtype::bf16 || other == Dtype::fp16);
+      warnings.add({half ? Oddity::ambiguous_dtype : Oddity::no_efficiency, 0, 0, word,
+                    half ? hardware::name_of(other) : std::string_view{s.device->id}});
+      if (half) {
+        s.dtype = other;
+        s.dtype_basis = Basis::fallback;
+      }
+    }
+  } else if (s.device != nullptr) {
+    s.dtype = default_dtype(*s.device);
+    s.dtype_basis = Basis::fallback;
+  }
+
+  if (peak) {
+    s.peak = given(*peak * teraflops / device);
+    if (s.device != nullptr) {
+      const auto dense = s.device->peak_of(s.dtype);
+      if (dense && !differs(*peak, 2.0 * dense->in(teraflops / device), kTdpTolerance)) {
+        warnings.add({Oddity::sparse_peak, *peak, dense->in(teraflops / device), s.device->id,
+                      hardware::name_of(s.dtype)});
+      }
+    }
+  } else if (s.device != nullptr) {
+    if (const auto dense = s.device->peak_of(s.dtype)) {
+      s.peak = known(*dense, Basis::catalogue, &s.device->origin);
+    }
+  }
+
+  if (tdp) {
+    s.tdp = given(*tdp * watt / device);
+    if (s.device != nullptr && s.device->tdp &&
+        differs(*tdp, s.device->tdp->in(watt / device), 0.5)) {
+      warnings.add(
+          {Oddity::tdp_differs, *tdp, s.device->tdp->in(watt / device), s.device->id, {}});
+    }
+  } else if (s.device != nullptr && s.device->tdp) {
+    s.tdp = known(*s.device->tdp, Basis::catalogue, &s.device->origin);
+  }
+  if (system) s.system_power = given(*system * watt / device);
+  return true;
+}
+
+void resolve_efficiency(const RunRow& row, Scenario& s, Warnings& warnings) {
+  s.goodput = known(1.0, Basis::fallback, &kAssumedGoodput);
+  if (s.options.blind) return;
+  if (const auto goodput = row.number(Col::goodput)) s.goodput = given(*goodput);
+  const auto mfu = row.number(Col::mfu);
+  if (const auto achieved = row.number(Col::achieved_tflops)) {
+    s.achieved = given(*achieved * teraflops / device);
+    if (s.peak) {
+      const double share = models::mfu_from_achieved(*s.achieved, *s.peak);
+      if (!mfu) {
+        s.mfu = given(share);
+        s.mfu_from_achieved = true;
+      } else if (differs(*mfu, share, kMfuTolerance)) {
+        warnings.add({Oddity::mfu_conflict, *mfu, share, {}, {}});
+      }
+    }
+  }
+  if (mfu) s.mfu = given(*mfu);
+}
+
+void resolve_site(const RunRow& row, const Catalogue& catalogue, Scenario& s, Warnings& warnings) {
+  s.region_name = row.text(Col::region);
+  if (!s.region_name.empty()) s.region = catalogue.grid(s.options.grid).find(s.region_name);
+  if (const auto intensity = row.number(Col::intensity_kg_per_kwh)) {
+    s.intensity = given(*intensity * kilogram / kilowatt_hour);
+  } else if (s.region != nullptr) {
+    s.intensity = known(s.region->intensity, Basis::catalogue, &s.region->origin);
+    if (s.region->scope.empty()) {
+      warnings.add({Oddity::mixed_grid_scope, 0, 0, s.region->region, {}});
+    }
+  } else if (!s.region_name.empty()) {
+    warnings.add({Oddity::unknown_region, 0, 0, s.region_name, {}});
+  } else {
+    warnings.add({Oddity::no_region, 0, 0, {}, {}});
+  }
+  const std::string_view provider = s.region != nullptr ? s.region->provider : std::string_view{};
+  const std::string_view region = s.region != nullptr ? s.region->region : std::string_view{};
+  if (const auto pue = row.number(Col::pue)) {
+    s.pue = given(*pue);
+  } else if (const auto* value = catalogue.pue().find(provider, region)) {
+    const bool cloud = provider == "gcp" || provider == "aws" || provider == "azure";
+    s.pue = known(value->value, cloud ? Basis::catalogue : Basis::fallback, &value->origin);
+  }
+  if (!provider.empty()) {
+    if (const auto* offset = catalogue.offsets().find(provider, region)) {
+      s.offset_share = known(offset->value, Basis::catalogue, &offset->origin);
+    }
+  }
+}
+
+void resolve_embodied(const RunRow& row, const Catalogue& catalogue, Scenario& s) {
+  const auto& defaults = catalogue.defaults();
+  s.embodied = s.options.embodied;
+  if (s.embodied == Embodied::best && s.options.method == Method::llmcarbon) {
+    s.embodied = Embodied::llmcarbon;
+  }
+  const auto& lifetime = s.embodied == Embodied::llmcarbon ? defaults.llmcarbon_lifetime_years
+                                                           : defaults.lifetime_years;
+  s.lifetime = known(lifetime.value * year, Basis::fallback, &lifetime.origin);
+  if (const auto years = row.number(Col::lifetime_years)) s.lifetime = given(*years * year);
+  if (const auto share = row.number(Col::utilization)) {
+    s.utilization = given(*share);
+  } else if (s.embodied != Embodied::llmcarbon) {
+    s.utilization =
+        known(defaults.utilization.value, Basis::fallback, &defaults.utilization.origin);
+  }
+}
+
+}  // namespace
+
+bool resolve(const RunRow& row, const Catalogue& catalogue, const EstimateOptions& options,
+             Scenario& s, Warnings& warnings, RowFailure& failure) {
+  s = Scenario{};
+  s.options = options;
+  s.id = row.text(Col::id);
+  s.name = row.has(Col::name) ? row.text(Col::name) : s.id;
+  s.phase = row.text(Col::phase);
+  if (s.phase == "lora" || s.phase == "distill") {
+    warnings.add({Oddity::phase_as_pretrain, 0, 0, s.phase, {}});
+  }
+  resolve_params(row, catalogue, s, warnings);
+  if (!resolve_device(row, catalogue, s, warnings, failure)) return false;
+  resolve_efficiency(row, s, warnings);
+  resolve_site(row, catalogue, s, warnings);
+
+  if (const auto tokens = row.number(Col::tokens_b)) s.tokens = given(*tokens * kBillion);
+  if (const auto devices = row.number(Col::devices)) s.devices = given(*devices * device);
+  if (const auto days = row.number(Col::days)) s.days = given(*days * day);
+  if (const auto hours = row.number(Col::device_hours)) s.booked = given(*hours * hour * device);
+  if (const auto seq = row.number(Col::seq_len)) s.seq_len = given(*seq);
+  if (const auto batch = row.number(Col::global_batch_seqs)) s.global_batch = given(*batch);
+  constexpr double kLargestHost = 16;  // more than that is a rack, not a host
+  const auto& defaults = catalogue.defaults();
+  if (const auto per_node = row.number(Col::devices_per_node)) {
+    s.devices_per_node = given(*per_node);
+  } else if (s.device != nullptr && s.device->devices_per_server &&
+             *s.device->devices_per_server <= kLargestHost * device) {
+    s.devices_per_node =
+        known(s.device->devices_per_server->in(device), Basis::catalogue, &s.device->origin);
+  } else {
+    s.devices_per_node = known(defaults.devices_per_node.value, Basis::fallback,
+                               &defaults.devices_per_node.origin);
+  }
+  resolve_embodied(row, catalogue, s);
+  return true;
+}
+
+}  // namespace pretrain::planner

@@ -1,0 +1,352 @@
+#include "planner/run_table.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <sstream>
+#include <streambuf>
+#include <thread>
+#include <utility>
+
+#include "models/core/text.hpp"
+
+namespace pretrain::planner {
+
+namespace {
+
+/// A stream that first gives back what was read ahead.
+class Rewound : public std::streambuf {
+ public:
+  Rewound(std::string head, std::streambuf& rest) : head_{std::move(head)}, rest_{rest} {
+    setg(head_.data(), head_.data(), head_.data() + head_.size());
+  }
+
+ protected:
+  std::streamsize xsgetn(char* to, std::streamsize count) override {
+    const auto ahead = std::min<std::streamsize>(count, egptr() - gptr());
+    std::copy_n(gptr(), ahead, to);
+    gbump(static_cast<int>(ahead));
+    if (ahead == count) return count;
+    return ahead + rest_.sgetn(to + ahead, count - ahead);
+  }
+  int_type underflow() override {
+    if (gptr() != egptr()) return traits_type::to_int_type(*gptr());
+    const auto got = rest_.sgetn(buffer_.data(), static_cast<std::streamsize>(buffer_.size()));
+    if (got <= 0) return traits_type::eof();
+    setg(buffer_.data(), buffer_.data(), buffer_.data() + got);
+    return traits_type::to_int_type(*gptr());
+  }
+
+ private:
+  std::string head_;
+  std::streambuf& rest_;
+  std::array<char, 4096> buffer_{};
+};
+
+RunHeader read_header(const CsvRecord& record, const std::string& file, TableJob& job) {
+  RunHeader header;
+  std::vector<Problem> problems;
+  std::vector<std::string> remarks;
+  std::array<std::size_t, kColumns> seen{};
+  bool any = false;
+  for (std::size_t i = 0; i < record.cells.size(); ++i) {
+    const auto& cell = record.cells[i];
+    const Location where = record.locate(file, cell.offset);
+    const auto col = recognize_column(cell.text, header.llmcarbon);
+    header.columns.push_back(col);
+    if (cell.text.empty()) continue;
+    if (!col) {
+      remarks.push_back(unknown_column(file, where.line, where.column, cell.text));
+      continue;
+    }
+    any = true;
+    auto& first = seen[static_cast<std::size_t>(*col)];
+    if (first > 0) {
+      problems.push_back(
+          {where,
+           fmt::format("column '{}' stands twice: here and as column {}", shortened(cell.text),
+                       first),
+           "keep one of them"});
+    }
+    first = i + 1;
+  }
+  if (!any) {
+    throw InputError({file, record.line, 1},
+                     fmt::format("the first row has no known column (it begins with '{}')",
+                                 shortened(record.cells.front().text)),
+                     "the first row names the columns; `planner init` prints a template");
+  }
+  for (const auto& text : remarks) job.remark(text);
+  if (!problems.empty()) throw InputError(std::move(problems));
+  return header;
+}
+
+/// Parses the records of one chunk into rows. Collects problems instead of throwing.
+class ChunkParser {
+ public:
+  ChunkParser(const std::string& file, const RunHeader& header, char separator, const TableJob& job)
+      : file_{file}, header_{header}, separator_{separator}, job_{job} {}
+
+  /// True when there was at least one row.
+  bool parse(CsvChunk& chunk, std::size_t from, std::size_t line, TableJob::Part& part,
+             std::vector<Problem>& problems) {
+    char* const begin = chunk.buffer.data();
+    CsvCursor cursor{begin + from, begin + chunk.size, separator_, line, file_};
+    bool any = false;
+    while (problems.size() < kMostProblems) {
+      try {
+        if (!cursor.next(record_)) break;
+      } catch (const InputError& e) {
+        problems.insert(problems.end(), e.problems().begin(), e.problems().end());
+        continue;
+      }
+      if (fill(problems) && problems.empty()) job_.row(row_, part);
+      any = true;
+    }
+    return any;
+  }
+
+ private:
+  bool fill(std::vector<Problem>& problems) {
+    const auto& cells = record_.cells;
+    const std::size_t wanted = header_.columns.size();
+    if (cells.size() != wanted) {
+      // Spreadsheets pad short rows and widen long ones with empty cells.
+      const bool padded = cells.size() > wanted &&
+                          std::all_of(cells.begin() + static_cast<std::ptrdiff_t>(wanted),
+                                      cells.end(), [](const auto& c) { return c.text.empty(); });
+      if (!padded) {
+        const auto at = cells.size() > wanted ? cells[wanted].offset : cells.back().offset;
+        problems.push_back({record_.locate(file_, at),
+                            fmt::format("the row has {} cells, the header has {}", cells.size(),
+                                        wanted),
+                            cells.size() > wanted
+                                ? "quote a cell that contains a comma, and write 1.5 for 1,5"
+                                : "a blank cell still needs its comma"});
+        return false;
+      }
+    }
+    row_.clear();
+    row_.begin(&record_, record_.line, header_.llmcarbon);
+    bool good = true;
+    for (std::size_t i = 0; i < wanted; ++i) {
+      const auto col = header_.columns[i];
+      if (!col || cells[i].text.empty()) continue;
+      what_.clear();
+      row_.set(*col, cells[i].text, cells[i].offset, 0, what_, help_);
+      if (!what_.empty()) {
+        good = false;
+        if (problems.size() < kMostProblems) {
+          problems.push_back({record_.locate(file_, cells[i].offset), what_, help_});
+        }
+      }
+    }
+    return good;
+  }
+
+  const std::string& file_;
+  const RunHeader& header_;
+  char separator_;
+  const TableJob& job_;
+  CsvRecord record_;
+  RunRow row_;
+  std::string what_;
+  std::string help_;
+};
+
+/// Reads chunks, parses them on several threads, delivers them in order.
+class ParallelReader {
+ public:
+  ParallelReader(CsvChunker& chunker, const std::string& file, const RunHeader& header,
+                 char separator, TableJob& job)
+      : chunker_{chunker}, file_{file}, header_{header}, separator_{separator}, job_{job} {}
+
+  bool run(unsigned threads) {
+    std::vector<std::thread> pool;
+    for (unsigned i = 1; i < threads; ++i) pool.emplace_back([this] { work(); });
+    work();
+    for (auto& thread : pool) thread.join();
+    if (failure_) std::rethrow_exception(failure_);
+    return any_;
+  }
+
+ private:
+  void work() {
+    CsvChunk chunk;
+    ChunkParser parser{file_, header_, separator_, job_};
+    const auto part = job_.make_part();
+    std::vector<Problem> problems;
+    for (;;) {
+      std::size_t ticket = 0;
+      try {
+        const std::lock_guard lock{read_};
+        if (stopped_) return;
+        ticket = next_++;
+        try {
+          if (!chunker_.next(chunk)) {
+            stopped_ = true;
+            return;
+          }
+        } catch (...) {
+          stopped_ = true;
+          deliver_in_turn(ticket, [] {}, std::current_exception());
+          return;
+        }
+      } catch (...) {
+        return;
+      }
+      problems.clear();
+      part->clear();
+      std::exception_ptr failure;
+      bool any = false;
+      try {
+        any = parser.parse(chunk, 0, chunk.first_line, *part, problems);
+        if (!problems.empty()) failure = std::make_exception_ptr(InputError(problems));
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      deliver_in_turn(
+          ticket,
+          [&] {
+            any_ = any_ || any;
+            job_.deliver(*part);
+          },
+          failure);
+      if (failure) {
+        const std::lock_guard lock{read_};
+        stopped_ = true;
+        return;
+      }
+    }
+  }
+
+  template <class Deliver>
+  void deliver_in_turn(std::size_t ticket, Deliver deliver, std::exception_ptr failure) {
+    std::unique_lock lock{write_};
+    turn_changed_.wait(lock, [&] { return turn_ == ticket; });
+    if (!failure_) {
+      try {
+        deliver();
+        failure_ = failure;
+      } catch (...) {
+        failure_ = std::current_exception();
+      }
+    }
+    ++turn_;
+    turn_changed_.notify_all();
+  }
+
+  CsvChunker& chunker_;
+  const std::string& file_;
+  const RunHeader& header_;
+  char separator_;
+  TableJob& job_;
+  std::mutex read_;
+  std::mutex write_;
+  std::condition_variable turn_changed_;
+  std::size_t next_ = 0;
+  std::size_t turn_ = 0;
+  bool stopped_ = false;
+  bool any_ = false;
+  std::exception_ptr failure_;
+};
+
+[[noreturn]] void no_rows(const std::string& file) {
+  throw InputError({file, 0, 0}, "no runs: the table has a header and nothing below it",
+                   "add a row for each run; `planner init` prints an example");
+}
+
+void read_run_table_csv(std::istream& in, const std::string& file, unsigned threads,
+                        TableJob& job) {
+  CsvChunker chunker{in, file};
+  CsvChunk chunk;
+  CsvRecord record;
+  // The header stands in the first chunk, unless that holds comments only.
+  while (chunker.next(chunk)) {
+    const char separator = detect_separator({chunk.buffer.data(), chunk.size});
+    CsvCursor cursor{chunk.buffer.data(), chunk.buffer.data() + chunk.size, separator,
+                     chunk.first_line, file};
+    if (!cursor.next(record)) continue;
+    const RunHeader header = read_header(record, file, job);
+    const std::size_t from = std::min(
+        chunk.size, static_cast<std::size_t>(record.raw.data() + record.raw.size() -
+                                             chunk.buffer.data()) + 1);
+    const auto newlines = std::count(chunk.buffer.begin(),
+                                     chunk.buffer.begin() + static_cast<std::ptrdiff_t>(from), '\n');
+    const auto part = job.make_part();
+    std::vector<Problem> problems;
+    ChunkParser parser{file, header, separator, job};
+    const bool any = parser.parse(chunk, from, chunk.first_line + static_cast<std::size_t>(newlines),
+                                  *part, problems);
+    job.deliver(*part);
+    if (!problems.empty()) throw InputError(std::move(problems));
+    const bool more = !chunker.at_end() &&
+                      ParallelReader{chunker, file, header, separator, job}.run(threads);
+    if (!any && !more) no_rows(file);
+    return;
+  }
+  throw InputError({file, 0, 0}, "the file is empty",
+                   "`planner init` prints a template to fill in");
+}
+
+}  // namespace
+
+std::optional<Col> recognize_column(std::string_view name, bool& llmcarbon) {
+  if (const auto col = find_column(name)) return col;
+  if (const auto col = find_llmcarbon_column(name)) {
+    llmcarbon = true;
+    return col;
+  }
+  // "PUE" and "Type" are ours in another case.
+  for (std::size_t i = 0; i < kColumns; ++i) {
+    if (equal_ignoring_case(kRunColumns[i].name, name)) return static_cast<Col>(i);
+  }
+  return std::nullopt;
+}
+
+std::string unknown_column(const std::string& file, std::size_t line, std::size_t column,
+                           std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const auto& known : kRunColumns) names.push_back(known.name);
+  return fmt::format("{}:{}:{}: warning: unknown column '{}' is ignored; the nearest known one is {}",
+                     file, line, column, shortened(name),
+                     quoted_list(nearest(names, name, 1), "or"));
+}
+
+TableFormat detect_format(std::string_view file_name, std::string_view beginning) {
+  const std::string name = lowered(file_name);
+  if (name.ends_with(".yaml") || name.ends_with(".yml")) return TableFormat::yaml;
+  if (name.ends_with(".csv")) return TableFormat::csv;
+  // A YAML table begins with a list item or with the key `runs`.
+  while (!beginning.empty()) {
+    const auto stop = beginning.find('\n');
+    const auto line = trimmed(beginning.substr(0, stop));
+    beginning = stop == std::string_view::npos ? std::string_view{} : beginning.substr(stop + 1);
+    if (line.empty() || line.front() == '#') continue;
+    const bool yaml = line == "---" || line == "-" || line.starts_with("- ") ||
+                      line.starts_with("runs:") || line.starts_with('[') || line.starts_with('{');
+    return yaml ? TableFormat::yaml : TableFormat::csv;
+  }
+  return TableFormat::csv;
+}
+
+void read_run_table(std::istream& in, const std::string& file, unsigned threads, TableJob& job) {
+  std::string head(4096, '\0');
+  in.read(head.data(), static_cast<std::streamsize>(head.size()));
+  head.resize(static_cast<std::size_t>(in.gcount()));
+  const auto format = detect_format(file, head);
+  in.clear();
+  Rewound buffer{std::move(head), *in.rdbuf()};
+  std::istream whole{&buffer};
+  if (format == TableFormat::yaml) {
+    read_run_table_yaml(whole, file, job);
+  } else {
+    read_run_table_csv(whole, file, std::max(1U, threads), job);
+  }
+}
+
+}  // namespace pretrain::planner

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <array>
+#include <string_view>
+
+#include "hardware/device.hpp"
+#include "hardware/embodied_table.hpp"
+#include "hardware/grid.hpp"
+#include "models/core/known.hpp"
+#include "models/core/units.hpp"
+#include "planner/catalogue.hpp"
+
+namespace pretrain::planner {
+
+/// How work and efficiency are modeled where they are not given.
+enum class Method {
+  six_nd,     ///< 6 N D, LLMCarbon's regression corrected to model FLOPs
+  llmcarbon,  ///< 6 N D over LLMCarbon's regression as it is, its embodied table: a baseline
+};
+
+/// Which boundary the embodied carbon has.
+enum class Embodied {
+  best,       ///< server where the accelerator has a footprint, else a generic one
+  llmcarbon,  ///< LLMCarbon's bare dies
+  card,       ///< accelerators as delivered, no hosts
+  server,     ///< accelerators with their hosts
+};
+
+/// What a command asks for beside the rows.
+struct EstimateOptions {
+  bool blind = false;
+  Method method = Method::six_nd;
+  Embodied embodied = Embodied::best;
+  Grid grid = Grid::current;
+};
+
+/// Everything that the chain needs, each value with its basis: a run after blanks were filled from
+/// catalogues and defaults. Absent values stay absent.
+struct Scenario {
+  std::string_view id;
+  std::string_view name;
+  std::string_view type;
+  Basis type_basis = Basis::absent;
+  std::string_view phase;
+
+  Known<double> total_params;
+  Known<double> active_params;
+  Known<double> tokens;
+  Known<Devices> devices;
+  Known<Time> days;
+  Known<DeviceTime> booked;  ///< planned accelerator hours
+  Known<double> seq_len;
+  Known<double> global_batch;
+
+  std::string_view device_name;  ///< as typed
+  const hardware::Device* device = nullptr;
+  hardware::Dtype dtype = hardware::Dtype::bf16;
+  Basis dtype_basis = Basis::absent;
+  Known<DeviceRate> peak;
+  Known<double> mfu;
+  bool mfu_from_achieved = false;
+  Known<DeviceRate> achieved;
+  Known<double> goodput;
+
+  Known<DevicePower> tdp;
+  Known<DevicePower> system_power;  ///< given draw with host
+
+  std::string_view region_name;  ///< as typed
+  const hardware::GridRegion* region = nullptr;
+  Known<CarbonIntensity> intensity;
+  Known<double> pue;
+  Known<double> offset_share;
+
+  Embodied embodied = Embodied::best;
+  Known<double> devices_per_node;
+  Known<Time> lifetime;
+  Known<double> utilization;
+
+  EstimateOptions options;
+};
+
+}  // namespace pretrain::planner

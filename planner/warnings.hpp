@@ -1,0 +1,67 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace pretrain::planner {
+
+/// What can be odd about a row that is still computed.
+enum class Oddity : std::uint8_t {
+  ambiguous_device,       ///< name, chosen id
+  unknown_device_unused,  ///< name: everything needed was given
+  ambiguous_dtype,        ///< the device lacks the format; another was taken
+  sparse_peak,            ///< given, catalogue dense peak
+  tdp_differs,            ///< given, catalogue
+  mfu_conflict,           ///< mfu, achieved / peak
+  efficiency_range,       ///< params outside the regression
+  zettaflops_differ,      ///< stated, computed
+  implied_mfu,            ///< implied, predicted
+  moe_without_active,     ///< work unknown
+  no_region,              ///< carbon absent
+  unknown_region,         ///< name: carbon absent
+  mixed_grid_scope,       ///< region whose scope its source does not state
+  no_embodied,            ///< name: no footprint
+  no_power,               ///< no TDP or system power
+  phase_as_pretrain,      ///< 6 N D counts all weights as trained
+  approximate_params,     ///< from dimensions
+  params_differ,          ///< given, architecture
+  no_efficiency,          ///< peak unknown
+  unknown_architecture,   ///< name
+  count,
+};
+
+/// One oddity with the numbers and the name that its text needs. Formatted only when shown.
+struct Warning {
+  Oddity oddity{};
+  double a{};
+  double b{};
+  std::string_view name;
+  std::string_view other;
+};
+
+std::string to_text(const Warning& warning);
+
+/// True for oddities that say the same on every row with the same name: told once per table.
+bool once_per_name(Oddity oddity);
+
+/// The warnings of one row, without allocation.
+class Warnings {
+ public:
+  void clear() { size_ = 0; }
+  void add(Warning warning) {
+    if (size_ < kMost) items_[size_++] = warning;
+  }
+  const Warning* begin() const { return items_.data(); }
+  const Warning* end() const { return items_.data() + size_; }
+  std::size_t size() const { return size_; }
+
+ private:
+  static constexpr std::size_t kMost = static_cast<std::size_t>(Oddity::count);
+  std::array<Warning, kMost> items_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace pretrain::planner

@@ -1,0 +1,58 @@
+#include "models/efficiency.hpp"
+
+#include <gtest/gtest.h>
+
+#include "models/training_compute.hpp"
+#include "models/wall_time.hpp"
+
+namespace pretrain::models {
+namespace {
+
+constexpr auto kA100 = 312.0 * teraflops / device;
+
+double throughput(double params) { return llmcarbon_throughput(params).in(teraflops / device); }
+
+TEST(Efficiency, AchievedOverPeak) {
+  // patterson-2021, Table 4: GPT-3 reached 24.6 TFLOP/s on a V100 with a peak of 125.
+  EXPECT_NEAR(mfu_from_achieved(24.6 * teraflops / device, 125.0 * teraflops / device), 0.1968,
+              1e-12);
+  EXPECT_DOUBLE_EQ(mfu_from_achieved(kA100, kA100), 1.0);
+}
+
+TEST(Efficiency, LlmcarbonPolynomialByHand) {
+  EXPECT_NEAR(throughput(1e9), 134.6306165353251, 1e-10);
+  EXPECT_NEAR(throughput(175e9), 147.6255359161875, 1e-10);
+  EXPECT_NEAR(throughput(530e9), 163.61724910159, 1e-10);
+  EXPECT_NEAR(throughput(1e12), 163.0663128, 1e-10);
+}
+
+TEST(Efficiency, LlmcarbonTakesTheNearerEndOutsideItsRange) {
+  EXPECT_EQ(throughput(1e6), throughput(kLlmcarbonLeastParams));
+  EXPECT_EQ(throughput(0), throughput(1e9));
+  EXPECT_EQ(throughput(1e13), throughput(kLlmcarbonMostParams));
+  EXPECT_NEAR(throughput(1e13), 135.308873525, 1e-10);
+}
+
+TEST(Efficiency, LlmcarbonHfuIsAShareOfTheA100Peak) {
+  EXPECT_NEAR(llmcarbon_hfu(175e9), 147.6255359161875 / 312.0, 1e-12);
+  for (double params = 1e9; params < 2e12; params *= 1.5) {
+    EXPECT_GT(llmcarbon_hfu(params), 0.4) << params;
+    EXPECT_LT(llmcarbon_hfu(params), 0.6) << params;
+  }
+}
+
+TEST(Efficiency, LlmcarbonMfuIsThreeQuartersOfHfu) {
+  for (const double params : {1e9, 30e9, 1e12}) {
+    EXPECT_DOUBLE_EQ(llmcarbon_mfu(params), 0.75 * llmcarbon_hfu(params));
+  }
+}
+
+TEST(Efficiency, ImpliedMfuInvertsTheTrainingTime) {
+  const Flop compute = training_compute(70e9, 1e12);
+  const Devices fleet = 512.0 * device;
+  const Time duration = training_time(compute, device_rate(0.43, kA100), fleet, 0.9);
+  EXPECT_NEAR(implied_mfu(compute, kA100, duration * fleet, 0.9), 0.43, 1e-12);
+}
+
+}  // namespace
+}  // namespace pretrain::models
