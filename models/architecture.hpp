@@ -27,7 +27,8 @@ struct Architecture {
   Origin origin;
 };
 
-/// The shipped architectures by name; the names are matched without case and punctuation.
+/// The shipped architectures by name; the names are matched without case and punctuation, decimal
+/// points excepted (opt-1.3b is not opt-13b).
 class ArchitectureCatalogue {
  public:
   static ArchitectureCatalogue read(std::string_view text, std::string file);

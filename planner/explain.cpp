@@ -45,9 +45,15 @@ class Proof {
   }
 
   void parameters() {
-    if (!modeled_from(s_.total_params, "params.llmcarbon")) return;
-    add(s_.type == "moe" ? "params.llmcarbon.moe" : "params.llmcarbon.dense", "total_params", {},
-        *s_.total_params, "1");
+    if (s_.total_params.basis != Basis::model) return;
+    std::vector<Term> terms{term("l", s_.layers), term("h", s_.hidden)};
+    if (s_.experts) {
+      terms.push_back(term("rho", s_.moe_share));
+      terms.push_back(term("N_e", s_.experts));
+    } else if (s_.vocab) {
+      terms.push_back(term("V", s_.vocab));
+    }
+    add(s_.total_params.origin->place, "total_params", std::move(terms), *s_.total_params, "1");
   }
 
   void work() {
@@ -130,30 +136,33 @@ class Proof {
 
   void one_power(std::string_view equation, std::string_view name, const Known<DevicePower>& draw) {
     if (equation.empty()) return;
+    const double watts = (*draw).in(kWattPerDevice);
+    // The table value that was put in, read back from the result.
+    const auto from_table = [&](std::string_view symbol, double value, std::string_view unit = "") {
+      return Term{symbol, value, unit, Basis::catalogue, draw.origin};
+    };
     std::vector<Term> terms;
     if (equation == "power.device.load") {
-      terms = {term("TDP", s_.tdp, kWattPerDevice, "W")};
+      terms = {from_table("load", *draw / *s_.tdp), term("TDP", s_.tdp, kWattPerDevice, "W")};
     } else if (equation == "power.device.share") {
-      terms = {term("P_node", e_.power.node, kWattPerDevice, "W")};
+      terms = {term("P_node", e_.power.node, kWattPerDevice, "W"),
+               from_table("k", *e_.power.node / *draw)};
     } else if (equation == "power.node.over_device") {
-      terms = {term("P_device", e_.power.device, kWattPerDevice, "W")};
+      terms = {from_table("k", *draw / *e_.power.device),
+               term("P_device", e_.power.device, kWattPerDevice, "W")};
+    } else if (equation == "power.node.rating") {
+      const auto rating = *s_.device->server_max_power;
+      const auto devices = *s_.device->devices_per_server;
+      terms = {from_table("load", *draw / (rating / devices)),
+               {"rating", rating.in(watt), "W", Basis::catalogue, &s_.device->origin},
+               {"n_s", devices.in(device), "devices", Basis::catalogue, &s_.device->origin}};
     } else if (equation == "power.scaled") {
-      terms = {term("limit", s_.tdp, kWattPerDevice, "W")};
+      const double limit = s_.device->tdp->in(kWattPerDevice);
+      terms = {from_table("P_m", watts * limit / (*s_.tdp).in(kWattPerDevice), "W"),
+               term("limit", s_.tdp, kWattPerDevice, "W"),
+               {"limit_m", limit, "W", Basis::catalogue, &s_.device->origin}};
     }
-    terms.push_back({"factor", factor(equation, terms, draw), "", Basis::fallback, draw.origin});
-    add(equation, name, std::move(terms), (*draw).in(kWattPerDevice), "W");
-  }
-
-  /// The table value that the equation put in, read back from its result.
-  double factor(std::string_view equation, const std::vector<Term>& terms,
-                const Known<DevicePower>& draw) const {
-    const double watts = (*draw).in(kWattPerDevice);
-    if (equation == "power.node.rating") {
-      const auto rating = *s_.device->server_max_power / *s_.device->devices_per_server;
-      return watts / rating.in(kWattPerDevice);
-    }
-    return equation == "power.device.share" ? terms.front().value / watts
-                                            : watts / terms.front().value;
+    add(equation, name, std::move(terms), watts, "W");
   }
 
   void power() {
@@ -195,7 +204,7 @@ class Proof {
     }
     if (c.offset) {
       add("carbon.offset", "offset_tco2e",
-          {term("CO2e", c.operational, tonne, "t"), term("offset", s_.offset_share)},
+          {term("share", s_.offset_share), term("CO2e", c.operational, tonne, "t")},
           (*c.offset).in(tonne), "t");
     }
     if (c.embodied) {
@@ -282,6 +291,8 @@ std::vector<Input> inputs_of(const Result& result) {
   }
   quantity("intensity_kg_per_kwh", s.intensity, kKilogramPerKilowattHour, "kg/kWh");
   if (e.carbon.embodied) {
+    quantity("embodied_kg_per_device", e.carbon.per_device, kilogram / device, "kg");
+    quantity("embodied_kg", e.carbon.hardware, kilogram, "kg");
     quantity("lifetime_years", s.lifetime, year, "years");
     number("utilization", s.utilization, "1");
   }

@@ -20,9 +20,10 @@ constexpr double kParamsTolerance = 0.03;
 constexpr double kTdpTolerance = 0.02;
 
 const Origin kAssumedGoodput{"assumption: no time is lost", "", "", true};
-const Origin kApproximateParams{"params.llmcarbon", "llmcarbon-2024", "", true};
+const Origin kApproximateDense{"params.llmcarbon.dense", "llmcarbon-2024", "", true};
+const Origin kApproximateMoe{"params.llmcarbon.moe", "llmcarbon-2024", "", true};
 const Origin kAllActive{"not a mixture of experts: all parameters are active", "", "", true};
-const Origin kDefaultType{"assumption: dense", "", "", true};
+const Origin kEveryLayer{"assumption: every layer has experts", "", "", true};
 
 bool differs(double a, double b, double tolerance) { return std::abs(a / b - 1.0) > tolerance; }
 
@@ -83,16 +84,23 @@ void resolve_params(const RunRow& row, const Catalogue& catalogue, Scenario& s,
     if (!moe) {
       s.total_params =
           known(models::llmcarbon_dense_params(*layers, *hidden, row.number(Col::vocab).value_or(0)),
-                Basis::model, &kApproximateParams);
+                Basis::model, &kApproximateDense);
     } else if (experts) {
       const double share = 1.0 / row.number(Col::moe_layer_period).value_or(1.0);
+      s.experts = given(*experts);
+      s.moe_share = row.has(Col::moe_layer_period)
+                        ? given(share)
+                        : known(share, Basis::fallback, &kEveryLayer);
       s.total_params = known(models::llmcarbon_moe_params(*layers, *hidden, *experts, share),
-                             Basis::model, &kApproximateParams);
+                             Basis::model, &kApproximateMoe);
       if (const auto chosen = row.number(Col::experts_per_token)) {
         s.active_params = known(models::llmcarbon_moe_params(*layers, *hidden, *chosen, share),
-                                Basis::model, &kApproximateParams);
+                                Basis::model, &kApproximateMoe);
       }
     }
+    s.layers = given(*layers);
+    s.hidden = given(*hidden);
+    if (const auto vocab = row.number(Col::vocab)) s.vocab = given(*vocab);
     if (s.total_params) warnings.add({Oddity::approximate_params, *s.total_params, 0, {}, {}});
   }
   if (!s.active_params && s.total_params && !moe) {

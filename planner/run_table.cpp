@@ -104,6 +104,7 @@ class ChunkParser {
         problems.insert(problems.end(), e.problems().begin(), e.problems().end());
         continue;
       }
+      if (blank()) continue;
       if (fill(problems) && problems.empty()) job_.row(row_, part);
       any = true;
     }
@@ -111,6 +112,12 @@ class ChunkParser {
   }
 
  private:
+  /// A row of empty cells, as spreadsheets leave behind.
+  bool blank() const {
+    return std::all_of(record_.cells.begin(), record_.cells.end(),
+                       [](const auto& cell) { return cell.text.empty(); });
+  }
+
   bool fill(std::vector<Problem>& problems) {
     const auto& cells = record_.cells;
     const std::size_t wanted = header_.columns.size();

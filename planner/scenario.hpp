@@ -43,6 +43,11 @@ struct Scenario {
   Basis type_basis = Basis::absent;
   std::string_view phase;
 
+  Known<double> layers;
+  Known<double> hidden;
+  Known<double> vocab;
+  Known<double> experts;
+  Known<double> moe_share;  ///< share of layers with experts
   Known<double> total_params;
   Known<double> active_params;
   Known<double> tokens;

@@ -83,10 +83,10 @@ void require_text(std::string_view text, const std::string& file, std::size_t fi
   if (has_high_bit(text)) {
     const std::size_t bad = invalid_utf8(text);
     if (bad != std::string_view::npos) {
-      throw InputError(locate_in(text, bad, file, first_line),
-                       fmt::format("byte 0x{:02X} is not valid UTF-8",
-                                   static_cast<unsigned char>(text[bad])),
-                       "save the file as UTF-8, or convert it: iconv -f LATIN1 -t UTF-8");
+      throw InputError(
+          locate_in(text, bad, file, first_line),
+          fmt::format("byte 0x{:02X} is not valid UTF-8", static_cast<unsigned char>(text[bad])),
+          "save the file as UTF-8, or convert it: iconv -f LATIN1 -t UTF-8");
     }
   }
 }
@@ -118,13 +118,17 @@ char detect_separator(std::string_view text) {
 }
 
 Location CsvRecord::locate(const std::string& file, std::size_t offset) const {
-  return locate_in(raw, std::min(offset, raw.size()), file, line);
+  // Not from `raw`: unescaping has moved what stands behind a doubled quote.
+  offset = std::min(offset, raw.size());
+  const auto before = std::lower_bound(newlines.begin(), newlines.end(), offset);
+  const auto breaks = static_cast<std::size_t>(before - newlines.begin());
+  return {file, line + breaks, breaks == 0 ? offset + 1 : offset - newlines[breaks - 1]};
 }
 
 // ---- CsvChunker
 
 CsvChunker::CsvChunker(std::istream& in, std::string file, std::size_t chunk_bytes)
-    : in_{in}, file_{std::move(file)}, chunk_bytes_{chunk_bytes} {}
+    : in_{in}, file_{std::move(file)}, chunk_bytes_{std::max(chunk_bytes, kByteOrderMark.size())} {}
 
 void CsvChunker::scan(const char* data, std::size_t from, std::size_t to) {
   std::size_t at = from;
@@ -138,7 +142,8 @@ void CsvChunker::scan(const char* data, std::size_t from, std::size_t to) {
       std::size_t q = at;
       while (const void* quote = std::memchr(data + q, '"', stop - q)) {
         q = static_cast<std::size_t>(static_cast<const char*>(quote) - data);
-        if (!in_quotes_) quote_at_ = q;
+        const bool doubled = q > 0 && data[q - 1] == '"';
+        if (!in_quotes_ && !doubled) quote_at_ = q;
         in_quotes_ = !in_quotes_;
         ++q;
       }
@@ -216,11 +221,10 @@ bool CsvChunker::next(CsvChunk& chunk) {
 
 // ---- CsvCursor
 
-void CsvCursor::fail(const CsvRecord& record, const char* at, const char* what, const char* help) {
-  const char* start = record.raw.data();
-  const auto offset = static_cast<std::size_t>(at - start);
-  const Location where =
-      locate_in({start, static_cast<std::size_t>(end_ - start)}, offset, *file_, record.line);
+void CsvCursor::fail(CsvRecord& record, const char* at, const char* what, const char* help) {
+  record.raw = {record.raw.data(), static_cast<std::size_t>(end_ - record.raw.data())};
+  const auto offset = static_cast<std::size_t>(at - record.raw.data());
+  const Location where = record.locate(*file_, offset);
   // Go on at the next line, so that several problems can be told in one go.
   at_ = std::find(const_cast<char*>(at), end_, '\n');
   line_ = where.line;
@@ -233,6 +237,7 @@ void CsvCursor::fail(const CsvRecord& record, const char* at, const char* what, 
 
 bool CsvCursor::next(CsvRecord& record) {
   record.cells.clear();
+  record.newlines.clear();
   // Skip blank lines and comments.
   for (;;) {
     if (at_ == end_) return false;
@@ -245,7 +250,10 @@ bool CsvCursor::next(CsvRecord& record) {
     } else if (*at_ == '#') {
       at_ = std::find(at_, end_, '\n');
     } else {
-      break;
+      char* const text = std::find_if(at_, end_, [](char c) { return c != ' ' && c != '\t'; });
+      if (text != end_ && *text != '\n' && *text != '\r') break;
+      if (text != end_ && *text == '\r' && text + 1 != end_ && text[1] != '\n') break;
+      at_ = text == end_ ? end_ : std::find(text, end_, '\n');
     }
   }
   char* const start = at_;
@@ -266,7 +274,10 @@ bool CsvCursor::next(CsvRecord& record) {
           if (at_ + 1 == end_ || at_[1] != '"') break;
           ++at_;
         }
-        if (*at_ == '\n') ++line_;
+        if (*at_ == '\n') {
+          ++line_;
+          record.newlines.push_back(static_cast<std::uint32_t>(at_ - start));
+        }
         *out++ = *at_++;
       }
       ++at_;

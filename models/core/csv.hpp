@@ -20,8 +20,9 @@ struct CsvCell {
 /// One record (a row of a table, possibly over several lines).
 struct CsvRecord {
   std::vector<CsvCell> cells;
-  std::size_t line{};         ///< of its first byte
-  std::string_view raw;       ///< the whole record, for locating a cell
+  std::size_t line{};                   ///< of its first byte
+  std::string_view raw;                 ///< the whole record, quoted cells already unescaped
+  std::vector<std::uint32_t> newlines;  ///< offsets of the line breaks in its quoted cells
   /// Line and column of a byte of this record.
   Location locate(const std::string& file, std::size_t offset) const;
 };
@@ -77,8 +78,7 @@ class CsvCursor {
   bool next(CsvRecord& record);
 
  private:
-  [[noreturn]] void fail(const CsvRecord& record, const char* at, const char* what,
-                         const char* help);
+  [[noreturn]] void fail(CsvRecord& record, const char* at, const char* what, const char* help);
 
   char* at_;
   char* end_;

@@ -93,7 +93,9 @@ TEST(Csv, CommentsAndBlankLinesCountAsLines) {
 }
 
 TEST(Csv, ByteOrderMarkIsSkipped) {
-  EXPECT_EQ(rows_of("\xEF\xBB\xBF" "a,b\n"), (Rows{{1, {"a", "b"}}}));
+  EXPECT_EQ(rows_of("\xEF\xBB\xBF"
+                    "a,b\n"),
+            (Rows{{1, {"a", "b"}}}));
 }
 
 TEST(Csv, AnyChunkSizeGivesTheSameRecords) {
@@ -179,7 +181,11 @@ TEST(Csv, NulByteIsRefused) {
 }
 
 TEST(Csv, Utf16AndWorkbooksAreRefused) {
-  EXPECT_EQ(problem_of([] { rows_of("\xFF\xFE" "a\0,\0b\0\n\0"s); }).what,
+  EXPECT_EQ(problem_of([] {
+              rows_of(
+                  "\xFF\xFE"
+                  "a\0,\0b\0\n\0"s);
+            }).what,
             "this file is UTF-16, not UTF-8");
   EXPECT_EQ(problem_of([] { rows_of("\xFE\xFF\0a\0,\0b\0\n"s, 4); }).what,
             "this file is UTF-16, not UTF-8");

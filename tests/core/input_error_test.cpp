@@ -18,10 +18,9 @@ TEST(InputError, LeavesOutThePlaceThatIsNotKnown) {
 }
 
 TEST(InputError, TellsAllItsProblemsInOrder) {
-  const InputError error{{Problem{{"a.csv", 1, 2}, "first", "do this"},
-                          Problem{{"a.csv", 3, 4}, "second", ""}}};
-  EXPECT_STREQ(error.what(),
-               "a.csv:1:2: error: first\n  help: do this\na.csv:3:4: error: second");
+  const InputError error{
+      {Problem{{"a.csv", 1, 2}, "first", "do this"}, Problem{{"a.csv", 3, 4}, "second", ""}}};
+  EXPECT_STREQ(error.what(), "a.csv:1:2: error: first\n  help: do this\na.csv:3:4: error: second");
   ASSERT_EQ(error.problems().size(), 2U);
   EXPECT_EQ(error.problems()[1].where.line, 3U);
 }

@@ -53,7 +53,8 @@ TEST(Number, OnlyFiniteNumbers) {
 
 TEST(Number, UnknownIsABlankCell) {
   for (const char* text : {"", "n/a", "N.A.", "none", "null", "unknown", "TBD", "-"}) {
-    EXPECT_EQ(parse_number(text, "").help, "leave the cell blank when the value is unknown") << text;
+    EXPECT_EQ(parse_number(text, "").help, "leave the cell blank when the value is unknown")
+        << text;
   }
 }
 

@@ -11,7 +11,7 @@ TEST(Embodied, LlmcarbonXlm) {
   constexpr double kV100 = 8.15 * 1.2;
   const Mass chips = (64 * kServer + 512 * kV100) * kilogram;
   const double share = llmcarbon_embodied(chips, 20.4 * day, 5.0 * year).in(tonne);
-  EXPECT_NEAR(share / 0.6480454698082192, 1.0, 1e-12);  // what its code computes
+  EXPECT_NEAR(share / 0.6480454698082192, 1.0, 1e-12);          // what its code computes
   EXPECT_NEAR(share / 0.66 - 1, -0.018112924533001284, 1e-12);  // against the reported 0.66 t
 }
 
@@ -43,8 +43,8 @@ TEST(Embodied, IdleTimeIsCarriedByTheUsed) {
 
 TEST(Embodied, CardCarriesItsShareOfTheHost) {
   const DeviceMass card = 150.0 * kilogram / device;
-  EXPECT_DOUBLE_EQ(
-      card_with_host(card, 2500.0 * kilogram, 8.0 * device).in(kilogram / device), 462.5);
+  EXPECT_DOUBLE_EQ(card_with_host(card, 2500.0 * kilogram, 8.0 * device).in(kilogram / device),
+                   462.5);
   EXPECT_EQ(card_with_host(card, Mass{}, 8.0 * device), card);
 }
 

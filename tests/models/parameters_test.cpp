@@ -29,7 +29,8 @@ TEST(Parameters, OneExpertIsTheDenseDecoder) {
 }
 
 TEST(Parameters, EachExpertAddsTheSame) {
-  const double step = llmcarbon_moe_params(24, 2048, 9, 0.5) - llmcarbon_moe_params(24, 2048, 8, 0.5);
+  const double step =
+      llmcarbon_moe_params(24, 2048, 9, 0.5) - llmcarbon_moe_params(24, 2048, 8, 0.5);
   EXPECT_DOUBLE_EQ(step, 0.5 * 24 * 8 * 2048.0 * 2048.0);
 }
 

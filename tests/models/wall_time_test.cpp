@@ -33,8 +33,7 @@ TEST(WallTime, IterationsFillTheTrainingTime) {
   constexpr double kStepTokens = 4e6;
   constexpr double kSteps = 250e3;
   const Devices fleet = 512.0 * device;
-  const Time step =
-      iteration_time(kStepTokens, tokens_per_second_per_device(kRate, 70e9), fleet);
+  const Time step = iteration_time(kStepTokens, tokens_per_second_per_device(kRate, 70e9), fleet);
   const Time whole = training_time(training_compute(70e9, kStepTokens * kSteps), kRate, fleet, 1.0);
   EXPECT_NEAR(kSteps * step / whole, 1.0, 1e-12);
 }
@@ -50,6 +49,13 @@ TEST(WallTime, TokensTimeAndDevicesRoundTrip) {
     EXPECT_NEAR(tokens_reached(done, 70e9) / kTokens, 1.0, 1e-12) << count;
     EXPECT_EQ(devices_needed(compute, kRate, duration, kGoodput), fleet) << count;
   }
+}
+
+TEST(WallTime, BookedTimeIsDevicesTimesDuration) {
+  // patterson-2021, Table 4: 10,000 V100 for 14.8 days.
+  const DeviceTime booked = booked_time(10000.0 * device, 14.8 * day);
+  EXPECT_DOUBLE_EQ(booked.in(device * hour), 3.552e6);
+  EXPECT_EQ(booked_time(8.0 * device, Time{}), DeviceTime{});
 }
 
 TEST(WallTime, LostTimeMakesTheRunLonger) {

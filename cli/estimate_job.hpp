@@ -1,0 +1,149 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "cli/exit.hpp"
+#include "cli/files.hpp"
+#include "db/store.hpp"
+#include "planner/estimate.hpp"
+#include "planner/predicted.hpp"
+#include "planner/run_table.hpp"
+
+namespace pretrain::cli {
+
+enum class Format { table, json, jsonl, csv, markdown };
+
+/// What a command wants done with the rows of a table.
+struct JobOptions {
+  planner::EstimateOptions estimate;
+  Format format = Format::table;
+  std::string where;     ///< only runs of this name or id; empty: all
+  bool explain = false;  ///< tables only: the chain of each run
+  bool keep_rows = false;  ///< collect rows whatever the format (compare)
+};
+
+/// A published number beside the prediction, owned.
+struct ReportedNumber {
+  planner::Key key{};
+  std::optional<double> predicted;
+  double reported{};
+  std::optional<double> delta;
+};
+
+/// A value that the table did not give.
+struct FilledIn {
+  std::string column;
+  std::string value;
+  std::string_view basis;
+  std::string place;
+};
+
+/// A row as the formats for people need it, independent of the reader's buffers.
+struct ReportRow {
+  std::string id;
+  std::string name;
+  bool ok = false;
+  std::string reason;
+  std::optional<planner::Predicted> predicted;
+  std::optional<double> tokens;
+  std::optional<double> devices;
+  std::optional<double> offset_tco2e;
+  std::string device;
+  std::string embodied_scope;
+  std::vector<ReportedNumber> reported;
+  std::vector<FilledIn> filled_in;
+  std::string proof;
+
+  const ReportedNumber* find(planner::Key key) const;
+};
+
+/// Estimates every row of a run table: streams CSV and JSON lines, holds the other formats, tells
+/// oddities on standard error, and keeps what --save asks for.
+class EstimateJob : public planner::TableJob {
+ public:
+  EstimateJob(std::string file, const planner::Catalogue& catalogue, JobOptions options,
+              OutputFile* out, db::Store* store);
+
+  std::unique_ptr<Part> make_part() const override;
+  void row(const planner::RunRow& row, Part& part) const override;
+  void deliver(Part& part) override;
+  void remark(const std::string& text) override;
+
+  /// What the streaming formats write first.
+  std::string opening() const;
+  /// After the last row: throws InputError when --where matched nothing; tells counts.
+  void finish();
+
+  const std::vector<ReportRow>& rows() const { return rows_; }
+  /// The objects of `runs`, separated by commas.
+  const std::string& json_runs() const { return text_; }
+  std::size_t saved() const { return saved_; }
+  Exit exit() const { return failed_ > 0 ? Exit::bad_input : Exit::ok; }
+
+ private:
+  struct EstimatePart;
+  bool wanted(const planner::RunRow& row) const;
+  void tell(EstimatePart& part, const planner::RunRow& row, const planner::Result& result) const;
+
+  std::string file_;
+  const planner::Catalogue& catalogue_;
+  JobOptions options_;
+  OutputFile* out_;
+  db::Store* store_;
+  std::string saved_at_;
+  std::string hash_;
+
+  std::string text_;
+  std::vector<ReportRow> rows_;
+  std::set<std::pair<planner::Oddity, std::string>> told_names_;
+  std::array<std::size_t, static_cast<std::size_t>(planner::Oddity::count)> told_{};
+  std::size_t failed_ = 0;
+  std::size_t matched_ = 0;
+  std::size_t saved_ = 0;
+  std::unordered_set<std::size_t> ids_;
+  bool ids_full_ = false;
+  std::size_t repeated_ids_ = 0;
+  std::set<std::string> names_;  ///< of rows that --where passed over, to suggest
+};
+
+/// The text of --format.
+Format format_of(std::string_view name);
+
+/// One run as JSON, as in the output contract.
+std::string json_run(const planner::RunRow& row, const planner::Result& result,
+                     const planner::Catalogue& catalogue);
+/// The document around the runs; `more` is inserted before `runs` ("key": value, ...), or empty.
+std::string json_document(const planner::Catalogue& catalogue, std::string_view runs,
+                          std::string_view more);
+
+/// Header and rows of the CSV output.
+std::string csv_header();
+void append_csv_row(std::string& out, const planner::RunRow& row, const planner::Result& result,
+                    const planner::Catalogue& catalogue);
+
+/// Rows for people, with totals and what was filled in.
+std::string table_text(const std::vector<ReportRow>& rows, bool color);
+/// What the table did not give, and where it comes from.
+std::string filled_in_text(const std::vector<ReportRow>& rows);
+std::string markdown_text(const std::vector<ReportRow>& rows);
+/// The chain of one run as a proof.
+std::string proof_text(std::string_view name, const planner::Result& result,
+                       const planner::Catalogue& catalogue);
+ReportRow report_row(const planner::RunRow& row, const planner::Result& result,
+                     const planner::Catalogue& catalogue, bool explain);
+
+/// "server (card + host)", ...: the boundary that the embodied carbon of a run has.
+std::string_view embodied_scope_of(const planner::CarbonResult& carbon);
+/// Place, source and locator of a value, for people.
+std::string source_text(const Origin* origin, const planner::Catalogue& catalogue);
+
+}  // namespace pretrain::cli

@@ -1,0 +1,154 @@
+#include "cli/files.hpp"
+
+#include <fcntl.h>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+#include <iostream>
+#include <sstream>
+#include <utility>
+
+#include "models/core/input_error.hpp"
+#include "models/core/text.hpp"
+#include "planner/catalogue.hpp"
+
+namespace pretrain::cli {
+
+namespace fs = std::filesystem;
+
+InputFile::InputFile(const std::string& path) : name_{path}, stream_{&file_} {
+  if (path == "-") {
+    name_ = "standard input";
+    std::ios::sync_with_stdio(false);
+    stream_ = &std::cin;
+    return;
+  }
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
+    throw InputError({path, 0, 0}, "this is a folder, not a file", "name a CSV or YAML run table");
+  }
+  file_.open(path, std::ios::binary);
+  if (!file_) {
+    const int reason = errno;
+    throw InputError({path, 0, 0}, fmt::format("cannot be read: {}", std::strerror(reason)),
+                     reason == ENOENT
+                         ? "check the name; `planner init > my.csv` makes a table to fill in"
+                         : "check the permissions of the file");
+  }
+}
+
+OutputFile::OutputFile(std::string path) : path_{std::move(path)} {
+  if (path_.empty()) return;
+  if (fs::is_directory(path_)) {
+    throw InputError({path_, 0, 0}, "this is a folder", "name the file to write");
+  }
+  struct stat existing {};
+  const bool exists = ::stat(path_.c_str(), &existing) == 0;
+  if (exists && !S_ISREG(existing.st_mode)) {  // a pipe or device cannot be renamed over
+    descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+    if (descriptor_ < 0) fail("opened for writing", errno);
+    return;
+  }
+  if (exists && ::access(path_.c_str(), W_OK) != 0) fail("written", errno);
+  aside_ = path_ + ".XXXXXX";
+  descriptor_ = ::mkstemp(aside_.data());
+  if (descriptor_ < 0) {
+    const int error = errno;
+    aside_.clear();
+    fail("written", error);
+  }
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  const mode_t mode = exists ? existing.st_mode & 07777U : 0666U & ~mask;
+  if (::fchmod(descriptor_, mode) != 0) fail("given its permissions", errno);
+}
+
+OutputFile::~OutputFile() {
+  if (path_.empty()) return;
+  if (descriptor_ >= 0) ::close(descriptor_);
+  if (!aside_.empty()) ::unlink(aside_.c_str());
+}
+
+void OutputFile::fail(const char* action, int error) const {
+  const std::string name = path_.empty() ? "standard output" : path_;
+  throw InputError({name, 0, 0}, fmt::format("cannot be {}: {}", action, std::strerror(error)),
+                   error == ENOSPC || error == EDQUOT
+                       ? "free some space, or choose another place; nothing was left half-written"
+                   : path_.empty() ? "check where the output goes"
+                                   : "choose a place that you may write to");
+}
+
+void OutputFile::write(std::string_view text) {
+  while (!text.empty()) {
+    const auto written = ::write(descriptor_, text.data(), text.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      fail("written", errno);
+    }
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+void OutputFile::commit() {
+  if (aside_.empty()) return;
+  if (::fsync(descriptor_) != 0) fail("written", errno);
+  const int closed = ::close(descriptor_);
+  descriptor_ = -1;
+  if (closed != 0) fail("written", errno);
+  if (::rename(aside_.c_str(), path_.c_str()) != 0) fail("renamed to its place", errno);
+  aside_.clear();
+}
+
+void write_answer(const std::string& path, std::string_view text) {
+  OutputFile out{path};
+  out.write(text);
+  out.commit();
+}
+
+std::map<std::string, std::string> read_data_directory(const std::string& path) {
+  std::map<std::string, std::string> texts;
+  std::error_code error;
+  const auto known = planner::Catalogue::table_names();
+  for (const auto& entry : fs::directory_iterator(path, error)) {
+    if (entry.path().extension() != ".csv") continue;
+    const std::string name = entry.path().filename().string();
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      throw InputError({entry.path().string(), 0, 0}, "no table of the program has this name",
+                       fmt::format("did you mean {}?", quoted_list(nearest(known, name, 3), "or")));
+    }
+    InputFile file{entry.path().string()};
+    std::ostringstream text;
+    text << file.stream().rdbuf();
+    texts[name] = text.str();
+  }
+  if (error) {
+    throw InputError({path, 0, 0}, "the data folder cannot be read: " + error.message(),
+                     "--data names a folder with tables such as devices.csv");
+  }
+  if (texts.empty()) {
+    throw InputError({path, 0, 0}, "the data folder holds no table",
+                     fmt::format("it may hold: {}", fmt::join(known, ", ")));
+  }
+  return texts;
+}
+
+bool color_wanted() {
+  const char* refused = std::getenv("NO_COLOR");
+  const char* terminal = std::getenv("TERM");
+  const bool dumb = terminal == nullptr || std::string_view{terminal} == "dumb";
+  return ::isatty(1) == 1 && !dumb && (refused == nullptr || *refused == '\0');
+}
+
+std::string utc_now() {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+}
+
+}  // namespace pretrain::cli

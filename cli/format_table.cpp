@@ -1,0 +1,328 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "cli/estimate_job.hpp"
+#include "cli/text_table.hpp"
+#include "models/core/text.hpp"
+#include "planner/explain.hpp"
+
+namespace pretrain::cli {
+
+namespace {
+
+using planner::Key;
+
+/// Runs named per value in the section of filled-in values, before "and n more".
+constexpr std::size_t kMostNamed = 5;
+
+TextCell cell(std::optional<double> value) {
+  return value ? TextCell{*value} : TextCell{std::monostate{}};
+}
+
+TextCell count_cell(std::optional<double> value) {
+  return value ? TextCell{count_for_people(*value)} : TextCell{std::monostate{}};
+}
+
+TextCell delta_cell(const ReportedNumber* number) {
+  return number != nullptr && number->delta ? TextCell{percent(*number->delta)}
+                                            : TextCell{std::monostate{}};
+}
+
+TextCell reported_cell(const ReportedNumber* number) {
+  return number != nullptr ? TextCell{number->reported} : TextCell{std::monostate{}};
+}
+
+/// The published energy, whatever its scope.
+const ReportedNumber* reported_energy(const ReportRow& row) {
+  for (const auto key :
+       {Key::facility_energy_mwh, Key::node_energy_mwh, Key::device_energy_mwh}) {
+    if (const auto* number = row.find(key)) return number;
+  }
+  return nullptr;
+}
+
+std::vector<TextTable::Column> columns() {
+  return {{"name", "Run", false},
+          {"params", "Params", true},
+          {"tokens", "Tokens", true},
+          {"devices", "Devices", true},
+          {"device", "Device", false},
+          {"training_days", "Days", true},
+          {"mfu", "MFU", true},
+          {"tokens_per_s", "Tokens/s/dev", true},
+          {"facility_energy_mwh", "Energy [MWh]", true},
+          {"reported_energy_mwh", "reported", true},
+          {"delta_energy", "delta", true},
+          {"operational_tco2e", "Operational [tCO2e]", true},
+          {"reported_tco2e", "reported", true},
+          {"delta_operational", "delta", true},
+          {"offset_tco2e", "Offset claim [t]", true},
+          {"embodied_tco2e", "Embodied [t]", true},
+          {"reported_embodied", "reported", true},
+          {"delta_embodied", "delta", true}};
+}
+
+std::vector<TextCell> cells(const ReportRow& row) {
+  if (!row.ok) {
+    std::vector<TextCell> blank(columns().size());
+    blank[0] = row.name;
+    blank[4] = std::string{"(not computed)"};
+    return blank;
+  }
+  const auto& p = *row.predicted;
+  const bool only_rate = !p[Key::training_days] && !p[Key::device_hours];
+  const auto* energy = reported_energy(row);
+  const auto* operational = row.find(Key::operational_tco2e);
+  const auto* embodied = row.find(Key::embodied_tco2e);
+  return {row.name,
+          count_cell(p[Key::total_params]),
+          count_cell(row.tokens),
+          cell(row.devices),
+          row.device,
+          cell(p[Key::training_days]),
+          cell(p[Key::mfu]),
+          only_rate ? cell(p[Key::tokens_per_s_per_device]) : TextCell{},
+          cell(p[Key::facility_energy_mwh]),
+          reported_cell(energy),
+          delta_cell(energy),
+          cell(p[Key::operational_tco2e]),
+          reported_cell(operational),
+          delta_cell(operational),
+          cell(row.offset_tco2e),
+          cell(p[Key::embodied_tco2e]),
+          reported_cell(embodied),
+          delta_cell(embodied)};
+}
+
+/// Sum over the rows, only where every row has the quantity.
+template <class Get>
+std::optional<double> sum(const std::vector<ReportRow>& rows, Get get) {
+  double total = 0.0;
+  for (const auto& row : rows) {
+    const std::optional<double> value = get(row);
+    if (!value) return std::nullopt;
+    total += *value;
+  }
+  return total;
+}
+
+TextTable overview(const std::vector<ReportRow>& rows, bool& totals) {
+  TextTable table{columns()};
+  for (const auto& row : rows) table.add(cells(row));
+  std::vector<ReportRow> computed;
+  std::copy_if(rows.begin(), rows.end(), std::back_inserter(computed),
+               [](const ReportRow& row) { return row.ok; });
+  const auto of = [&](Key key) {
+    return sum(computed, [key](const ReportRow& row) { return (*row.predicted)[key]; });
+  };
+  const auto energy = of(Key::facility_energy_mwh);
+  const auto operational = of(Key::operational_tco2e);
+  const auto embodied = of(Key::embodied_tco2e);
+  totals = computed.size() > 1 && (energy || operational || embodied);
+  if (totals) {
+    std::vector<TextCell> last(columns().size());
+    last[0] = std::string{"Total"};
+    last[8] = cell(energy);
+    last[11] = cell(operational);
+    last[15] = cell(embodied);
+    table.add(std::move(last));
+  }
+  table.drop_blank_columns();
+  return table;
+}
+
+std::string footnotes(const std::vector<ReportRow>& rows) {
+  std::string text;
+  std::map<std::string, std::size_t> scopes;
+  bool offset = false;
+  for (const auto& row : rows) {
+    if (!row.embodied_scope.empty()) ++scopes[row.embodied_scope];
+    offset = offset || row.offset_tco2e.has_value();
+  }
+  text += "Energy is facility energy (node energy x PUE); a delta compares in the scope of the "
+          "published number.\n";
+  if (!scopes.empty()) {
+    text += "Embodied scope: ";
+    bool first = true;
+    for (const auto& [scope, count] : scopes) {
+      if (!first) text += "; ";
+      first = false;
+      text += scopes.size() == 1 ? scope : fmt::format("{} ({} runs)", scope, count);
+    }
+    text += ".\n";
+  }
+  if (offset) text += "The offset is what the provider says it compensates; it is not subtracted.\n";
+  return text;
+}
+
+std::string value_text(const planner::Input& input) {
+  if (const auto* number = std::get_if<double>(&input.value)) {
+    const auto text = for_people(*number);
+    if (input.unit == "1e9") return text + "B";
+    return input.unit.empty() || input.unit == "1" ? text : text + " " + std::string{input.unit};
+  }
+  return std::string{std::get<std::string_view>(input.value)};
+}
+
+}  // namespace
+
+std::string filled_in_text(const std::vector<ReportRow>& rows) {
+  struct Group {
+    std::string column;
+    std::string_view basis;
+    std::string place;
+    std::vector<std::pair<std::string, std::string>> runs;  // name, value
+  };
+  std::vector<Group> groups;
+  for (const auto& row : rows) {
+    for (const auto& filled : row.filled_in) {
+      auto found = std::find_if(groups.begin(), groups.end(), [&](const Group& g) {
+        return g.column == filled.column && g.basis == filled.basis && g.place == filled.place;
+      });
+      if (found == groups.end()) {
+        groups.push_back({filled.column, filled.basis, filled.place, {}});
+        found = std::prev(groups.end());
+      }
+      found->runs.emplace_back(row.name, filled.value);
+    }
+  }
+  if (groups.empty()) return {};
+  std::stable_sort(groups.begin(), groups.end(),
+                   [](const Group& a, const Group& b) { return a.column < b.column; });
+  TextTable table{{{"column", "Filled in", false},
+                   {"value", "Value", true},
+                   {"basis", "Basis", false},
+                   {"place", "From", false},
+                   {"runs", "Runs", false}}};
+  for (const auto& group : groups) {
+    // One line for each value that several runs share; one with all values where they differ.
+    const bool same = std::all_of(group.runs.begin(), group.runs.end(), [&](const auto& run) {
+      return run.second == group.runs.front().second;
+    });
+    std::string names;
+    if (same && group.runs.size() == rows.size() && rows.size() > 1) {
+      names = "all";
+    } else {
+      for (std::size_t i = 0; i < group.runs.size() && i < kMostNamed; ++i) {
+        if (i > 0) names += ", ";
+        names += group.runs[i].first;
+        if (!same) names += " " + group.runs[i].second;
+      }
+      if (group.runs.size() > kMostNamed) {
+        names += fmt::format(" and {} more", group.runs.size() - kMostNamed);
+      }
+    }
+    table.add({group.column, same ? TextCell{group.runs.front().second} : TextCell{},
+               std::string{group.basis}, group.place, std::move(names)});
+  }
+  return table.for_people(false);
+}
+
+std::string_view embodied_scope_of(const planner::CarbonResult& carbon) {
+  if (!carbon.embodied) return {};
+  if (carbon.hardware) return "die only (LLMCarbon)";
+  if (carbon.host != nullptr) return "server (accelerator as delivered + host share)";
+  return carbon.card != nullptr && carbon.card->scope == hardware::EmbodiedScope::card
+             ? "card (accelerator as delivered, no host)"
+             : "server (accelerator with its host share)";
+}
+
+std::string source_text(const Origin* origin, const planner::Catalogue& catalogue) {
+  std::string text{origin->place};
+  std::string citation = catalogue.sources().citation(origin->source);
+  if (!citation.empty()) text += ": " + citation;
+  if (!origin->locator.empty()) text += ", " + std::string{origin->locator};
+  if (!origin->checked) text += " [not re-read in the source]";
+  return text;
+}
+
+ReportRow report_row(const planner::RunRow& row, const planner::Result& result,
+                     const planner::Catalogue& catalogue, bool explain) {
+  ReportRow report;
+  report.id = printable(row.text(planner::Col::id));
+  report.name = row.has(planner::Col::name) ? printable(shortened(row.text(planner::Col::name)))
+                                            : report.id;
+  report.ok = result.ok;
+  if (!result.ok) {
+    report.reason = result.failure.what + "; " + result.failure.help;
+    return report;
+  }
+  const auto& s = result.scenario;
+  const auto& e = result.estimate;
+  report.predicted = planner::Predicted{result};
+  if (e.duration.tokens) report.tokens = *e.duration.tokens;
+  if (e.duration.devices) report.devices = (*e.duration.devices).in(device);
+  if (e.carbon.offset) report.offset_tco2e = (*e.carbon.offset).in(tonne);
+  report.device = printable(s.device != nullptr ? s.device->id : s.device_name);
+  report.embodied_scope = embodied_scope_of(e.carbon);
+  for (const auto& c : planner::Comparisons{row, result, catalogue}) {
+    report.reported.push_back({c.key, c.predicted, c.reported, c.delta});
+  }
+  for (const auto& input : planner::inputs_of(result)) {
+    if (input.basis == Basis::given || input.column == "active_params_b") continue;
+    std::string place = input.origin != nullptr ? std::string{input.origin->place} : std::string{};
+    if (input.column == "dtype") place = "best format of the device";
+    report.filled_in.push_back(
+        {std::string{input.column}, value_text(input), name_of(input.basis), std::move(place)});
+  }
+  if (explain) report.proof = proof_text(report.name, result, catalogue);
+  return report;
+}
+
+std::string proof_text(std::string_view name, const planner::Result& result,
+                       const planner::Catalogue& catalogue) {
+  std::string text = fmt::format("{}: how each number was found\n", name);
+  std::size_t number = 0;
+  for (const auto& step : planner::explain(result)) {
+    const auto& equation = catalogue.equations().find(step.equation);
+    text += fmt::format("\n{:>3}. {}   [{}, {}]\n", ++number, equation.formula, step.equation,
+                        equation.status);
+    for (const auto& term : step.terms) {
+      text += fmt::format("       {} = {:.6g}{}{}   ({}{})\n", term.symbol, term.value,
+                          term.unit.empty() ? "" : " ", term.unit, name_of(term.basis),
+                          term.origin != nullptr
+                              ? "; " + source_text(term.origin, catalogue)
+                              : std::string{});
+    }
+    text += fmt::format("     = {:.6g}{}   {}\n", step.result,
+                        step.unit == "1" ? "" : " " + std::string{step.unit}, step.result_name);
+    const auto citation = catalogue.sources().citation(equation.source);
+    if (!citation.empty()) {
+      text += fmt::format("     from {}{}{}\n", citation, equation.locator.empty() ? "" : ", ",
+                          equation.locator);
+    }
+  }
+  return text;
+}
+
+std::string table_text(const std::vector<ReportRow>& rows, bool color) {
+  bool totals = false;
+  const TextTable table = overview(rows, totals);
+  std::string text = table.for_people(color, totals ? 1 : 0);
+  text += "\n" + footnotes(rows);
+  const auto filled = filled_in_text(rows);
+  if (!filled.empty()) text += "\n" + filled;
+  for (const auto& row : rows) {
+    if (!row.ok) text += fmt::format("\nNot computed: {}: {}\n", row.name, printable(row.reason));
+  }
+  for (const auto& row : rows) {
+    if (!row.proof.empty()) text += "\n" + row.proof;
+  }
+  return text;
+}
+
+std::string markdown_text(const std::vector<ReportRow>& rows) {
+  bool totals = false;
+  std::string text = overview(rows, totals).markdown() + "\n" + footnotes(rows);
+  for (const auto& row : rows) {
+    if (!row.ok) text += fmt::format("\nNot computed: {}: {}\n", row.name, printable(row.reason));
+  }
+  for (const auto& row : rows) {
+    if (!row.proof.empty()) text += "\n```\n" + row.proof + "```\n";
+  }
+  return text;
+}
+
+}  // namespace pretrain::cli

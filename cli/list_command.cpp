@@ -1,0 +1,187 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/commands.hpp"
+#include "cli/options.hpp"
+#include "cli/text_table.hpp"
+
+namespace pretrain::cli {
+
+namespace {
+
+using hardware::Dtype;
+
+TextCell number(std::optional<double> value) {
+  return value ? TextCell{*value} : TextCell{std::monostate{}};
+}
+TextCell text(std::string_view value) { return std::string{value}; }
+
+template <class Q>
+TextCell number(const std::optional<Q>& value, Q unit) {
+  return value ? TextCell{value->in(unit)} : TextCell{std::monostate{}};
+}
+
+/// The dense peak of the half-precision format that people train in.
+std::optional<double> training_peak(const hardware::Device& d) {
+  for (const auto dtype : {Dtype::bf16, Dtype::fp16, Dtype::fp32}) {
+    if (const auto peak = d.peak_of(dtype)) return peak->in(teraflops / device);
+  }
+  return std::nullopt;
+}
+
+TextTable list_devices(const planner::Catalogue& catalogue) {
+  TextTable table{{{"id", "Device", false},
+                   {"vendor", "Vendor", false},
+                   {"year", "Year", false},
+                   {"kind", "Kind", false},
+                   {"tdp_w", "TDP [W]", true},
+                   {"bf16_tflops", "bf16 [TFLOP/s]", true},
+                   {"fp16_tflops", "fp16 [TFLOP/s]", true},
+                   {"fp32_tflops", "fp32 [TFLOP/s]", true},
+                   {"fp8_tflops", "fp8 [TFLOP/s]", true},
+                   {"memory_gb", "Memory [GB]", true},
+                   {"memory_gb_per_s", "Memory [GB/s]", true},
+                   {"gflops_per_w", "GFLOP/s/W", true},
+                   {"embodied_kg", "Card [kgCO2e]", true},
+                   {"aliases", "Also called", false}}};
+  for (const auto& d : catalogue.devices().all()) {
+    const auto peak = training_peak(d);
+    std::optional<double> efficiency;
+    if (peak && d.tdp) efficiency = 1e3 * *peak / d.tdp->in(watt / device);
+    const auto* card = catalogue.embodied().find(d.id, hardware::EmbodiedScope::card);
+    table.add({text(d.id), text(d.vendor),
+               d.year ? TextCell{fmt::format("{:.0f}", *d.year)} : TextCell{}, text(d.kind),
+               number(d.tdp, watt / device), number(d.peak_of(Dtype::bf16), teraflops / device),
+               number(d.peak_of(Dtype::fp16), teraflops / device),
+               number(d.peak_of(Dtype::fp32), teraflops / device),
+               number(d.peak_of(Dtype::fp8), teraflops / device), number(d.memory_gb),
+               number(d.memory_bandwidth_gb_per_s), number(efficiency),
+               card != nullptr ? TextCell{card->mid.in(kilogram)} : TextCell{}, text(d.aliases)});
+  }
+  return table;
+}
+
+TextTable list_regions(const planner::Catalogue& catalogue, planner::Grid grid) {
+  TextTable table{{{"region", "Region", false},
+                   {"provider", "Provider", false},
+                   {"location", "Location", false},
+                   {"country", "Country", false},
+                   {"g_per_kwh", "g/kWh", true},
+                   {"carbon_free_share", "Carbon-free", true},
+                   {"pue", "PUE", true},
+                   {"year", "Year", false},
+                   {"scope", "Scope", false},
+                   {"accounting", "Accounting", false},
+                   {"source", "Source", false}}};
+  for (const auto& r : catalogue.grid(grid).all()) {
+    const bool cloud = r.provider == "gcp" || r.provider == "aws" || r.provider == "azure";
+    const auto* pue = cloud ? catalogue.pue().find(r.provider, r.region) : nullptr;
+    table.add({text(r.region), text(r.provider), text(r.location), text(r.country),
+               r.intensity.in(gram / kilowatt_hour), number(r.carbon_free_share),
+               pue != nullptr ? TextCell{pue->value} : TextCell{},
+               r.year ? TextCell{fmt::format("{:.0f}", *r.year)} : TextCell{}, text(r.scope),
+               text(r.accounting), text(r.origin.source)});
+  }
+  return table;
+}
+
+TextTable list_architectures(const planner::Catalogue& catalogue) {
+  TextTable table{{{"name", "Architecture", false},
+                   {"type", "Type", false},
+                   {"params_b", "Params [1e9]", true},
+                   {"active_params_b", "Active [1e9]", true},
+                   {"layers", "Layers", true},
+                   {"hidden", "Hidden", true},
+                   {"heads", "Heads", true},
+                   {"kv_heads", "KV heads", true},
+                   {"experts", "Experts", true},
+                   {"vocab", "Vocabulary", true},
+                   {"context", "Context", true}}};
+  for (const auto& a : catalogue.architectures().all()) {
+    table.add({text(a.name), text(a.type), number(a.params_b), number(a.active_params_b),
+               number(a.layers), number(a.hidden), number(a.heads), number(a.kv_heads),
+               number(a.experts), number(a.vocab), number(a.context)});
+  }
+  return table;
+}
+
+TextTable list_runs(const std::string& path) {
+  TextTable table{{{"id", "Id", false},
+                   {"name", "Run", false},
+                   {"saved_at", "Saved", false},
+                   {"training_days", "Days", true},
+                   {"facility_energy_mwh", "Energy [MWh]", true},
+                   {"operational_tco2e", "Operational [tCO2e]", true},
+                   {"embodied_tco2e", "Embodied [tCO2e]", true},
+                   {"version", "Planner", false},
+                   {"catalogue", "Catalogue", false}}};
+  const auto store = db::Store::open(path, db::Store::Mode::read);
+  store.for_each([&](const db::SavedRun& run) {
+    table.add({run.id, run.name, run.saved_at, number(run.training_days),
+               number(run.facility_energy_mwh), number(run.operational_tco2e),
+               number(run.embodied_tco2e), run.version, run.catalogue});
+  });
+  return table;
+}
+
+struct ListCommand {
+  std::string what;
+  std::string format = "table";
+  std::string sort;
+  std::string output;
+  std::string data;
+  std::string grid = "current";
+  std::string db;
+
+  TextTable table() const {
+    if (what == "runs") return list_runs(store_path(db));
+    const auto catalogue = open_catalogue(data);
+    if (what == "devices") return list_devices(*catalogue);
+    if (what == "architectures") return list_architectures(*catalogue);
+    return list_regions(*catalogue, grid == "mlco2-2019" ? planner::Grid::mlco2_2019
+                                                         : planner::Grid::current);
+  }
+
+  Exit run() const {
+    TextTable list = table();
+    if (!sort.empty()) list.sort(sort);
+    std::string answer;
+    if (format == "json") {
+      answer = list.json();
+    } else if (format == "csv") {
+      answer = list.csv();
+    } else {
+      list.drop_blank_columns();
+      answer = format == "markdown" ? list.markdown()
+                                    : list.for_people(output.empty() && color_wanted());
+    }
+    write_answer(output, answer);
+    return Exit::ok;
+  }
+};
+
+}  // namespace
+
+void add_list_command(CLI::App& app, Exit& exit) {
+  auto command = std::make_shared<ListCommand>();
+  CLI::App* sub = app.add_subcommand("list", "What the catalogues and the store hold");
+  sub->add_option("what", command->what, "devices, regions, architectures or runs")
+      ->required()
+      ->check(CLI::IsMember({"devices", "regions", "architectures", "runs"}));
+  sub->add_option("--format", command->format, "table, json, csv or markdown")
+      ->check(CLI::IsMember({"table", "json", "csv", "markdown"}))
+      ->capture_default_str();
+  sub->add_option("--sort", command->sort,
+                  "Column to sort by, e.g. gflops_per_w; -gflops_per_w: the largest first");
+  sub->add_option("-o,--output", command->output, "Write here, whole or not at all");
+  sub->add_option("--data", command->data, "Folder with tables that replace the program's own");
+  sub->add_option("--grid", command->grid, "Regions of: current, or mlco2-2019 (outdated)")
+      ->check(CLI::IsMember({"current", "mlco2-2019"}))
+      ->capture_default_str();
+  sub->add_option("--db", command->db, "The store (else PLANNER_DB, else the XDG data folder)");
+  sub->callback([command, &exit] { exit = command->run(); });
+}
+
+}  // namespace pretrain::cli

@@ -1,0 +1,73 @@
+#include "cli/options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+
+namespace pretrain::cli {
+
+void add_table_options(CLI::App& command, TableOptions& o) {
+  command.add_option("--format", o.format, "table, json, jsonl, csv or markdown")
+      ->check(CLI::IsMember({"table", "json", "jsonl", "csv", "markdown"}))
+      ->capture_default_str();
+  command.add_option("--where", o.where, "Only the runs with this name or id");
+  command.add_flag("--blind", o.blind,
+                   "Ignore everything measured on the run itself: mfu, achieved_tflops, "
+                   "system_power_w, goodput and the durations of the reported numbers");
+  command
+      .add_option("--method", o.method,
+                  "Work and efficiency where not given: 6nd, or llmcarbon as it is (a baseline)")
+      ->check(CLI::IsMember({"6nd", "llmcarbon"}))
+      ->capture_default_str();
+  command
+      .add_option("--embodied", o.embodied,
+                  "Boundary of embodied carbon: server (accelerators and hosts; the default), card "
+                  "(accelerators alone) or llmcarbon (bare dies)")
+      ->check(CLI::IsMember({"llmcarbon", "card", "server"}));
+  command
+      .add_option("--grid", o.grid,
+                  "Intensities of regions: current, or mlco2-2019 (outdated, to compare with)")
+      ->check(CLI::IsMember({"current", "mlco2-2019"}))
+      ->capture_default_str();
+  command
+      .add_option("--samples", o.samples,
+                  "Samples for intervals; this version computes none: 0")
+      ->check(CLI::Range(0, 0));
+  command
+      .add_option("--interval", o.interval,
+                  "Coverage of intervals; this version computes none: 0")
+      ->check(CLI::Range(0.0, 0.0));
+  command.add_option("-o,--output", o.output, "Write here, whole or not at all");
+  command.add_option("--data", o.data, "Folder with data tables that replace the program's own");
+}
+
+JobOptions job_options(const TableOptions& o) {
+  JobOptions job;
+  job.format = format_of(o.format);
+  job.where = o.where;
+  job.estimate.blind = o.blind;
+  job.estimate.method =
+      o.method == "llmcarbon" ? planner::Method::llmcarbon : planner::Method::six_nd;
+  job.estimate.embodied = o.embodied == "llmcarbon" ? planner::Embodied::llmcarbon
+                          : o.embodied == "card"    ? planner::Embodied::card
+                          : o.embodied == "server"  ? planner::Embodied::server
+                                                    : planner::Embodied::best;
+  job.estimate.grid = o.grid == "mlco2-2019" ? planner::Grid::mlco2_2019 : planner::Grid::current;
+  return job;
+}
+
+std::unique_ptr<planner::Catalogue> open_catalogue(const std::string& data_directory) {
+  if (data_directory.empty()) return std::make_unique<planner::Catalogue>();
+  return std::make_unique<planner::Catalogue>(read_data_directory(data_directory), data_directory);
+}
+
+std::string store_path(const std::string& option) {
+  if (!option.empty()) return option;
+  return db::default_path(std::getenv("PLANNER_DB"), std::getenv("XDG_DATA_HOME"),
+                          std::getenv("HOME"));
+}
+
+unsigned thread_count() { return std::clamp(std::thread::hardware_concurrency(), 1U, 16U); }
+
+}  // namespace pretrain::cli

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cli/estimate_job.hpp"
+#include "planner/catalogue.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace pretrain::cli {
+
+/// Options that the commands on run tables share.
+struct TableOptions {
+  std::string format = "table";
+  std::string where;
+  bool blind = false;
+  std::string method = "6nd";
+  std::string embodied;
+  std::string grid = "current";
+  std::string output;
+  std::string data;
+  int samples = 0;
+  double interval = 0.0;
+};
+
+/// Adds them to a subcommand.
+void add_table_options(CLI::App& command, TableOptions& options);
+JobOptions job_options(const TableOptions& options);
+
+/// The tables of the program, or with those of a folder in their place.
+std::unique_ptr<planner::Catalogue> open_catalogue(const std::string& data_directory);
+
+/// Path of the store: the option, else PLANNER_DB, else the XDG data folder.
+std::string store_path(const std::string& option);
+
+/// Threads worth starting.
+unsigned thread_count();
+
+}  // namespace pretrain::cli
