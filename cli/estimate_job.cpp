@@ -91,6 +91,7 @@ struct EstimateJob::EstimatePart : planner::TableJob::Part {
   }
 
   Result result;
+  CsvRows csv;
   std::string text;
   std::vector<ReportRow> rows;
   std::vector<Told> told;
@@ -170,7 +171,7 @@ void EstimateJob::row(const RunRow& row, Part& base) const {
   }
   switch (options_.format) {
     case Format::csv:
-      append_csv_row(part.text, row, result, catalogue_);
+      part.csv.append(part.text, row, result, catalogue_);
       break;
     case Format::jsonl:
       part.text += json_run(row, result, catalogue_) + "\n";

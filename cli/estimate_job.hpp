@@ -17,6 +17,7 @@
 #include "planner/estimate.hpp"
 #include "planner/predicted.hpp"
 #include "planner/run_table.hpp"
+#include "planner/run_writer.hpp"
 
 namespace pretrain::cli {
 
@@ -127,8 +128,17 @@ std::string json_document(const planner::Catalogue& catalogue, std::string_view 
 
 /// Header and rows of the CSV output.
 std::string csv_header();
-void append_csv_row(std::string& out, const planner::RunRow& row, const planner::Result& result,
-                    const planner::Catalogue& catalogue);
+class CsvRows {
+ public:
+  CsvRows();
+  void append(std::string& out, const planner::RunRow& row, const planner::Result& result,
+              const planner::Catalogue& catalogue);
+
+ private:
+  static constexpr std::size_t kNumbers =
+      planner::kKeys + planner::Comparisons::kReportable.size() + 2;
+  planner::NumberColumns numbers_;
+};
 
 /// Rows for people, with totals and what was filled in.
 std::string table_text(const std::vector<ReportRow>& rows, bool color);

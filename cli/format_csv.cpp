@@ -1,5 +1,4 @@
 #include "cli/estimate_job.hpp"
-#include "planner/run_writer.hpp"
 
 namespace pretrain::cli {
 
@@ -17,21 +16,28 @@ std::string csv_header() {
   return out;
 }
 
-void append_csv_row(std::string& out, const planner::RunRow& row, const planner::Result& result,
-                    const planner::Catalogue& catalogue) {
+CsvRows::CsvRows() : numbers_{kNumbers} {}
+
+void CsvRows::append(std::string& out, const planner::RunRow& row, const planner::Result& result,
+                     const planner::Catalogue& catalogue) {
   using planner::Col;
   planner::append_csv_cell(out, row.text(Col::id));
   out += ',';
   planner::append_csv_cell(out, row.text(Col::name));
   out += result.ok ? ",ok," : ",error,";
   if (!result.ok) planner::append_csv_cell(out, result.failure.what);
-  const auto append = [&out](std::optional<double> value) {
-    out += ',';
-    if (value) planner::append_number(out, *value);
+
+  char text[kNumbers * (planner::NumberColumns::kWidth + 1) + 1];
+  char* end = text;
+  std::size_t column = 0;
+  const auto append = [&](const std::optional<double>& value) {
+    *end++ = ',';
+    if (value) end = numbers_.write(end, column, *value);
+    ++column;
   };
   const planner::Predicted predicted{result};
   for (std::size_t i = 0; i < planner::kKeys; ++i) append(predicted[static_cast<planner::Key>(i)]);
-  const planner::Comparisons compared{row, result, catalogue};
+  const planner::Comparisons compared{row, result, predicted, catalogue};
   for (const auto key : planner::Comparisons::kReportable) {
     const auto* comparison = compared.find(key);
     append(comparison != nullptr ? comparison->delta : std::nullopt);
@@ -40,7 +46,8 @@ void append_csv_row(std::string& out, const planner::RunRow& row, const planner:
   const auto& solved = result.estimate.duration;
   append(solved.tokens ? std::optional{*solved.tokens / kBillion} : std::nullopt);
   append(solved.devices ? std::optional{(*solved.devices).in(device)} : std::nullopt);
-  out += '\n';
+  *end++ = '\n';
+  out.append(text, static_cast<std::size_t>(end - text));
 }
 
 }  // namespace pretrain::cli

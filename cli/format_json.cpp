@@ -108,7 +108,7 @@ std::string json_run(const planner::RunRow& row, const planner::Result& result,
       }
     }
     run["predicted"] = std::move(predicted_json);
-    const planner::Comparisons comparisons{row, result, catalogue};
+    const planner::Comparisons comparisons{row, result, predicted, catalogue};
     if (!comparisons.empty()) {
       run["compared"] = json_compared(comparisons);
       Json delta = Json::object();

@@ -257,7 +257,7 @@ ReportRow report_row(const planner::RunRow& row, const planner::Result& result,
   if (e.carbon.offset) report.offset_tco2e = (*e.carbon.offset).in(tonne);
   report.device = printable(s.device != nullptr ? s.device->id : s.device_name);
   report.embodied_scope = embodied_scope_of(e.carbon);
-  for (const auto& c : planner::Comparisons{row, result, catalogue}) {
+  for (const auto& c : planner::Comparisons{row, result, *report.predicted, catalogue}) {
     report.reported.push_back({c.key, c.predicted, c.reported, c.delta});
   }
   for (const auto& input : planner::inputs_of(result)) {

@@ -29,15 +29,19 @@ EmbodiedTable EmbodiedTable::read(std::string_view text, std::string file) {
          Origin{result.places_.back(), table.required_text(row, "source"),
                 table.text(row, "locator"),
                 table.choice(row, "checked", {"read", "unverified"}) == "read"}});
+    auto& items = result.by_item_[static_cast<std::size_t>(result.footprints_.back().scope)];
+    if (!items.try_emplace(item, row).second) {
+      table.fail(row, "item", fmt::format("{} stands twice in scope {}", item, scope),
+                 "keep one row for an item and scope");
+    }
   }
   return result;
 }
 
 const Footprint* EmbodiedTable::find(std::string_view item, EmbodiedScope scope) const {
-  for (const auto& footprint : footprints_) {
-    if (footprint.scope == scope && footprint.item == item) return &footprint;
-  }
-  return nullptr;
+  const auto& items = by_item_[static_cast<std::size_t>(scope)];
+  const auto found = items.find(item);
+  return found == items.end() ? nullptr : &footprints_[found->second];
 }
 
 LlmcarbonEmbodiedTable LlmcarbonEmbodiedTable::read(std::string_view text, std::string file) {

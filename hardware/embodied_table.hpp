@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,6 +43,7 @@ class EmbodiedTable {
   std::vector<Table> tables_;
   std::vector<std::string> places_;
   std::vector<Footprint> footprints_;
+  std::array<std::unordered_map<std::string_view, std::size_t>, 3> by_item_;  ///< by scope
 };
 
 /// LLMCarbon's own table: chips of a server and the die of an accelerator.

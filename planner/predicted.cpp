@@ -1,5 +1,10 @@
 #include "planner/predicted.hpp"
 
+#include <fmt/format.h>
+
+#include <cmath>
+#include <stdexcept>
+
 #include "models/carbon.hpp"
 #include "models/energy.hpp"
 
@@ -77,6 +82,9 @@ Predicted::Predicted(const Result& result) {
   const auto& s = result.scenario;
   const auto& e = result.estimate;
   const auto set = [this](Key key, std::optional<double> value) {
+    if (value && !std::isfinite(*value)) {
+      throw std::logic_error(fmt::format("{} is not finite", info_of(key).name));
+    }
     values_[static_cast<std::size_t>(key)] = value;
   };
   if (!result.ok) return;
@@ -109,9 +117,9 @@ void Comparisons::add(Comparison c) {
   items_[size_++] = c;
 }
 
-Comparisons::Comparisons(const RunRow& row, const Result& result, const Catalogue& catalogue) {
+Comparisons::Comparisons(const RunRow& row, const Result& result, const Predicted& predicted,
+              const Catalogue& catalogue) {
   if (!result.ok) return;
-  const Predicted predicted{result};
   const auto plain_one = [&](Col col, Key key, std::string_view convention) {
     if (const auto reported = row.number(col)) {
       add({.key = key,

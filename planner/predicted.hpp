@@ -44,7 +44,9 @@ inline const KeyInfo& info_of(Key key) { return kKeyInfo[static_cast<std::size_t
 class Predicted {
  public:
   explicit Predicted(const Result& result);
-  std::optional<double> operator[](Key key) const { return values_[static_cast<std::size_t>(key)]; }
+  const std::optional<double>& operator[](Key key) const {
+    return values_[static_cast<std::size_t>(key)];
+  }
 
  private:
   std::array<std::optional<double>, kKeys> values_;
@@ -62,12 +64,12 @@ struct Comparison {
   std::string_view basis;
 };
 
-/// All comparisons of a row, without allocation. Empty when predicting blind of them is asked for
-/// and nothing was reported.
+/// All comparisons of a row, without allocation. Empty when nothing was reported.
 class Comparisons {
  public:
   Comparisons() = default;
-  Comparisons(const RunRow& row, const Result& result, const Catalogue& catalogue);
+  Comparisons(const RunRow& row, const Result& result, const Predicted& predicted,
+              const Catalogue& catalogue);
   const Comparison* begin() const { return items_.data(); }
   const Comparison* end() const { return items_.data() + size_; }
   bool empty() const { return size_ == 0; }
