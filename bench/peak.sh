@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # For the scripts beside this one. peak_of COMMAND...: runs a command without output and prints its
 # peak resident memory, by whichever tool is there.
 peak_of() {

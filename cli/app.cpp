@@ -3,13 +3,29 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <exception>
 #include <iostream>
+#include <string_view>
+#include <vector>
 
 #include "cli/commands.hpp"
 #include "models/core/input_error.hpp"
+#include "models/core/text.hpp"
 
 namespace pretrain::cli {
+
+namespace {
+
+std::vector<std::string_view> command_names(const CLI::App& app) {
+  std::vector<std::string_view> names;
+  for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(command->get_name());
+  }
+  return names;
+}
+
+}  // namespace
 
 Exit run(int argc, const char* const* argv) {
   CLI::App app{"Time, energy and carbon of a training run, before it starts", "planner"};
@@ -23,6 +39,13 @@ Exit run(int argc, const char* const* argv) {
   add_list_command(app, exit);
   add_db_command(app, exit);
   try {
+    const std::string_view first = argc > 1 ? argv[1] : "-";
+    const auto names = command_names(app);
+    if (!first.starts_with('-') && std::find(names.begin(), names.end(), first) == names.end()) {
+      throw InputError({"planner", 0, 0}, fmt::format("no command '{}'", shortened(first)),
+                       fmt::format("did you mean {}? `planner --help` shows all",
+                                   quoted_list(nearest(names, first, 2), "or")));
+    }
     app.parse(argc, argv);
     return exit;
   } catch (const CLI::ParseError& e) {

@@ -79,10 +79,11 @@ OutputFile::~OutputFile() {
 void OutputFile::fail(const char* action, int error) const {
   const std::string name = path_.empty() ? "standard output" : path_;
   throw InputError({name, 0, 0}, fmt::format("cannot be {}: {}", action, std::strerror(error)),
-                   error == ENOSPC || error == EDQUOT
+                   path_.empty() ? "check where the output goes; --output FILE writes a file whole "
+                                   "or not at all"
+                   : error == ENOSPC || error == EDQUOT
                        ? "free some space, or choose another place; nothing was left half-written"
-                   : path_.empty() ? "check where the output goes"
-                                   : "choose a place that you may write to");
+                       : "choose a place that you may write to");
 }
 
 void OutputFile::write(std::string_view text) {

@@ -262,7 +262,8 @@ std::vector<Input> inputs_of(const Result& result) {
       inputs.push_back({column, (*value).in(unit), unit_name, value.basis, value.origin});
     }
   };
-  text("type", s.type, s.type_basis, nullptr);
+  const bool modeled = static_cast<bool>(e.rate.flops) || static_cast<bool>(e.work.compute);
+  if (modeled) text("type", s.type, s.type_basis, nullptr);
   text("phase", s.phase, Basis::given, nullptr);
   number("params_b", s.total_params, "1e9", kBillion);
   number("active_params_b", s.active_params, "1e9", kBillion);
@@ -275,8 +276,10 @@ std::vector<Input> inputs_of(const Result& result) {
     text("device", s.device_name, Basis::given, nullptr);
   }
   quantity("devices", e.duration.devices, device, "devices");
-  if (s.peak) text("dtype", hardware::name_of(s.dtype), s.dtype_basis, nullptr);
-  quantity("peak_tflops", s.peak, kTeraflopsPerDevice, "TFLOP/s");
+  if (modeled && s.peak) {
+    text("dtype", hardware::name_of(s.dtype), s.dtype_basis, nullptr);
+    quantity("peak_tflops", s.peak, kTeraflopsPerDevice, "TFLOP/s");
+  }
   number("mfu", e.rate.mfu, "1");
   if (e.rate.flops) number("goodput", s.goodput, "1");
   if (s.days) quantity("days", s.days, day, "days");

@@ -111,8 +111,10 @@ void Comparisons::add(Comparison c) {
     if (c.reason.empty()) c.reason = kNotPredicted;
   } else if (c.reported == 0.0) {
     c.reason = "reported as 0: a relative error is not defined";
+  } else if (const double delta = *c.predicted / c.reported - 1.0; std::isfinite(delta)) {
+    c.delta = delta;
   } else {
-    c.delta = *c.predicted / c.reported - 1.0;
+    c.reason = "reported as almost 0: a relative error is not defined";
   }
   items_[size_++] = c;
 }

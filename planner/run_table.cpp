@@ -52,6 +52,7 @@ RunHeader read_header(const CsvRecord& record, const std::string& file, TableJob
   std::vector<Problem> problems;
   std::vector<std::string> remarks;
   std::array<std::size_t, kColumns> seen{};
+  std::size_t unknown = 0;
   bool any = false;
   for (std::size_t i = 0; i < record.cells.size(); ++i) {
     const auto& cell = record.cells[i];
@@ -60,12 +61,14 @@ RunHeader read_header(const CsvRecord& record, const std::string& file, TableJob
     header.columns.push_back(col);
     if (cell.text.empty()) continue;
     if (!col) {
-      remarks.push_back(unknown_column(file, where.line, where.column, cell.text));
+      if (++unknown <= kMostProblems) {
+        remarks.push_back(unknown_column(file, where.line, where.column, cell.text));
+      }
       continue;
     }
     any = true;
     auto& first = seen[static_cast<std::size_t>(*col)];
-    if (first > 0) {
+    if (first > 0 && problems.size() < kMostProblems) {
       problems.push_back(
           {where,
            fmt::format("column '{}' stands twice: here and as column {}", shortened(cell.text),
@@ -81,6 +84,9 @@ RunHeader read_header(const CsvRecord& record, const std::string& file, TableJob
                      "the first row names the columns; `planner init` prints a template");
   }
   for (const auto& text : remarks) job.remark(text);
+  if (unknown > kMostProblems) {
+    job.remark(fmt::format("{}: {} more unknown columns", file, unknown - kMostProblems));
+  }
   if (!problems.empty()) throw InputError(std::move(problems));
   return header;
 }

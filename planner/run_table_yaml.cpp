@@ -31,7 +31,12 @@ class RowBuilder : public YAML::EventHandler {
     if (!problems_.empty()) throw InputError(std::move(problems_));
   }
 
-  void OnDocumentStart(const YAML::Mark&) override { state_ = State::top; }
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    // yaml-cpp does not step over a stray ',' between documents: without this it never ends.
+    if (mark.pos == document_at_) fail(mark, "a ',' where a run is wanted", kShape);
+    document_at_ = mark.pos;
+    state_ = State::top;
+  }
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t) override {
@@ -175,6 +180,7 @@ class RowBuilder : public YAML::EventHandler {
   std::size_t held_ = 0;
   std::vector<Problem> problems_;
   State state_ = State::top;
+  int document_at_ = -1;
   RunRow row_;
   std::deque<std::string> texts_;
   std::bitset<kColumns> seen_;

@@ -1,5 +1,7 @@
 #include "planner/run_writer.hpp"
 
+#include "models/core/text.hpp"
+
 #include <fmt/compile.h>
 #include <fmt/format.h>
 
@@ -11,7 +13,7 @@ namespace pretrain::planner {
 
 void append_csv_cell(std::string& out, std::string_view text) {
   const bool plain = text.find_first_of(",;\"\r\n") == std::string_view::npos &&
-                     !text.starts_with('#') && !text.starts_with(' ') && !text.ends_with(' ');
+                     !text.starts_with('#') && trimmed(text).size() == text.size();
   if (plain) {
     out += text;
     return;
@@ -26,13 +28,48 @@ void append_csv_cell(std::string& out, std::string_view text) {
 
 namespace {
 
+/// The shortest digits of a positive number that is not whole, in plain notation; null where the
+/// shortest text has an exponent. fmt's own writer takes four times as long for the same text.
+char* write_plain(char* out, double value) {
+  constexpr int kMostBefore = 15;  // digits before the point
+  constexpr int kMostZeros = 3;    // zeros behind the point
+  const auto decimal = fmt::detail::dragonbox::to_decimal(value);
+  const fmt::format_int digits{decimal.significand};
+  const int count = static_cast<int>(digits.size());
+  const int before = count + decimal.exponent;
+  if (before > kMostBefore || before < -kMostZeros || decimal.exponent >= 0) return nullptr;
+  if (before > 0) {
+    std::memcpy(out, digits.data(), static_cast<std::size_t>(before));
+    out += before;
+    *out++ = '.';
+    const auto rest = static_cast<std::size_t>(count - before);
+    std::memcpy(out, digits.data() + before, rest);
+    return out + rest;
+  }
+  *out++ = '0';
+  *out++ = '.';
+  for (int i = before; i < 0; ++i) *out++ = '0';
+  std::memcpy(out, digits.data(), digits.size());
+  return out + digits.size();
+}
+
 /// The shortest text of a finite number; at most 24 characters.
 std::size_t write_number(char* buffer, double value) {
   constexpr double kExact = 1e15;  // whole numbers below have no exponent in the shortest form
-  if (std::abs(value) < kExact && value == std::trunc(value) && !std::signbit(value)) {
-    const fmt::format_int digits{static_cast<std::uint64_t>(value)};
-    std::memcpy(buffer, digits.data(), digits.size());
-    return digits.size();
+  char* out = buffer;
+  double size = value;
+  if (value < 0.0) {
+    *out++ = '-';
+    size = -value;
+  }
+  if (size < kExact && size > 0.0) {
+    const auto whole = static_cast<std::uint64_t>(size);
+    if (static_cast<double>(whole) == size) {
+      const fmt::format_int digits{whole};
+      std::memcpy(out, digits.data(), digits.size());
+      return static_cast<std::size_t>(out - buffer) + digits.size();
+    }
+    if (char* const end = write_plain(out, size)) return static_cast<std::size_t>(end - buffer);
   }
   return static_cast<std::size_t>(fmt::format_to(buffer, FMT_COMPILE("{}"), value) - buffer);
 }

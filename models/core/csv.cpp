@@ -235,6 +235,32 @@ void CsvCursor::fail(CsvRecord& record, const char* at, const char* what, const 
   throw InputError(where, what, help);
 }
 
+bool CsvCursor::next_plain(CsvRecord& record) {
+  const auto left = static_cast<std::size_t>(end_ - at_);
+  char* const stop = static_cast<char*>(std::memchr(at_, '\n', left));
+  if (stop == nullptr || std::memchr(at_, '"', static_cast<std::size_t>(stop - at_)) != nullptr) {
+    return false;
+  }
+  char* const start = at_;
+  // The line break plays the last separator, so that the search needs no other end.
+  *stop = separator_;
+  for (char* at = start; at <= stop; ++at) {
+    char* const cell = at;
+    while (*at != separator_) ++at;
+    const char* first = cell;
+    const char* last = at;
+    while (first != last && (*first == ' ' || *first == '\t')) ++first;
+    while (last != first && (last[-1] == ' ' || last[-1] == '\t' || last[-1] == '\r')) --last;
+    record.cells.push_back({{first, static_cast<std::size_t>(last - first)},
+                            static_cast<std::uint32_t>(cell - start)});
+  }
+  *stop = '\n';
+  record.raw = {start, static_cast<std::size_t>(stop - start)};
+  at_ = stop + 1;
+  ++line_;
+  return true;
+}
+
 bool CsvCursor::next(CsvRecord& record) {
   record.cells.clear();
   record.newlines.clear();
@@ -259,6 +285,7 @@ bool CsvCursor::next(CsvRecord& record) {
   char* const start = at_;
   record.line = line_;
   record.raw = {start, 0};
+  if (next_plain(record)) return true;
   for (;;) {
     char* cell = at_;
     const auto offset = static_cast<std::uint32_t>(cell - start);

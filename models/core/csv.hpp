@@ -78,6 +78,8 @@ class CsvCursor {
   bool next(CsvRecord& record);
 
  private:
+  /// The quick way for a line without quotes; false when it is not one.
+  bool next_plain(CsvRecord& record);
   [[noreturn]] void fail(CsvRecord& record, const char* at, const char* what, const char* help);
 
   char* at_;
