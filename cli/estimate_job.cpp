@@ -142,7 +142,7 @@ void EstimateJob::tell(EstimatePart& part, const RunRow& row, const Result& resu
     if (++count > kMostTold) continue;
     part.told.push_back({warning.oddity, std::string{warning.name},
                          fmt::format("{}:{}: warning: {}: {}", file_, row.line(), label(row),
-                                     printable(planner::to_text(warning)))});
+                                     printable(planner::to_text(warning, catalogue_)))});
   }
   if (result.ok) return;
   ++part.failed;

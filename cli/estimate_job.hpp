@@ -38,6 +38,7 @@ struct ReportedNumber {
   std::optional<double> predicted;
   double reported{};
   std::optional<double> delta;
+  std::string scope;
 };
 
 /// A value that the table did not give.

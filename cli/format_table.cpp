@@ -53,6 +53,8 @@ std::vector<TextTable::Column> columns() {
           {"mfu", "MFU", true},
           {"tokens_per_s", "Tokens/s/dev", true},
           {"facility_energy_mwh", "Energy [MWh]", true},
+          {"energy_scope", "in scope", false},
+          {"energy_in_scope_mwh", "predicted", true},
           {"reported_energy_mwh", "reported", true},
           {"delta_energy", "delta", true},
           {"operational_tco2e", "Operational [tCO2e]", true},
@@ -74,6 +76,8 @@ std::vector<TextCell> cells(const ReportRow& row) {
   const auto& p = *row.predicted;
   const bool only_rate = !p[Key::training_days] && !p[Key::device_hours];
   const auto* energy = reported_energy(row);
+  // A figure of another scope is compared with the prediction in that scope: show both.
+  const bool other_scope = energy != nullptr && energy->scope != "facility";
   const auto* operational = row.find(Key::operational_tco2e);
   const auto* embodied = row.find(Key::embodied_tco2e);
   return {row.name,
@@ -85,6 +89,8 @@ std::vector<TextCell> cells(const ReportRow& row) {
           cell(p[Key::mfu]),
           only_rate ? cell(p[Key::tokens_per_s_per_device]) : TextCell{},
           cell(p[Key::facility_energy_mwh]),
+          other_scope ? TextCell{energy->scope} : TextCell{},
+          other_scope ? cell(energy->predicted) : TextCell{},
           reported_cell(energy),
           delta_cell(energy),
           cell(p[Key::operational_tco2e]),
@@ -125,8 +131,8 @@ TextTable overview(const std::vector<ReportRow>& rows, bool& totals) {
     std::vector<TextCell> last(columns().size());
     last[0] = std::string{"Total"};
     last[8] = cell(energy);
-    last[11] = cell(operational);
-    last[15] = cell(embodied);
+    last[13] = cell(operational);
+    last[17] = cell(embodied);
     table.add(std::move(last));
   }
   table.drop_blank_columns();
@@ -258,7 +264,7 @@ ReportRow report_row(const planner::RunRow& row, const planner::Result& result,
   report.device = printable(s.device != nullptr ? s.device->id : s.device_name);
   report.embodied_scope = embodied_scope_of(e.carbon);
   for (const auto& c : planner::Comparisons{row, result, *report.predicted, catalogue}) {
-    report.reported.push_back({c.key, c.predicted, c.reported, c.delta});
+    report.reported.push_back({c.key, c.predicted, c.reported, c.delta, std::string{c.scope}});
   }
   for (const auto& input : planner::inputs_of(result)) {
     if (input.basis == Basis::given || input.column == "active_params_b") continue;

@@ -3,16 +3,26 @@
 #include <fmt/format.h>
 
 #include "models/core/text.hpp"
+#include "planner/catalogue.hpp"
 
 namespace pretrain::planner {
 
-std::string to_text(const Warning& w) {
+namespace {
+
+std::string did_you_mean(const std::vector<std::string_view>& names, std::string_view wanted) {
+  return fmt::format("did you mean {}?", quoted_list(nearest(names, wanted, 3), "or"));
+}
+
+}  // namespace
+
+std::string to_text(const Warning& w, const Catalogue& catalogue) {
   const std::string name = shortened(w.name);
   switch (w.oddity) {
     case Oddity::ambiguous_device:
       return fmt::format("'{}' names several variants: {} taken, the stated default", name, w.other);
     case Oddity::unknown_device_unused:
-      return fmt::format("unknown device '{}': only the stated numbers are used", name);
+      return fmt::format("unknown device '{}': only the stated numbers are used; {}", name,
+                         did_you_mean(catalogue.devices().names(), w.name));
     case Oddity::ambiguous_dtype:
       return fmt::format("the device has no {} peak: {} taken", name, w.other);
     case Oddity::sparse_peak:
@@ -37,9 +47,9 @@ std::string to_text(const Warning& w) {
     case Oddity::no_region:
       return "no region and no intensity_kg_per_kwh: carbon is not computed";
     case Oddity::unknown_region:
-      return fmt::format("unknown region '{}' and no intensity_kg_per_kwh: carbon is not computed "
-                         "(`planner list regions` shows all)",
-                         name);
+      return fmt::format("unknown region '{}' and no intensity_kg_per_kwh: carbon is not computed; {} "
+                         "`planner list regions` shows all",
+                         name, did_you_mean(catalogue.grid(Grid::current).names(), w.name));
     case Oddity::mixed_grid_scope:
       return fmt::format("the source of the intensity of '{}' does not state its scope (direct or "
                          "lifecycle)",
@@ -62,7 +72,8 @@ std::string to_text(const Warning& w) {
     case Oddity::no_efficiency:
       return fmt::format("no {} peak of '{}' is known: give peak_tflops", name, w.other);
     case Oddity::unknown_architecture:
-      return fmt::format("unknown architecture '{}' (`planner list architectures` shows all)", name);
+      return fmt::format("unknown architecture '{}': {} `planner list architectures` shows all", name,
+                         did_you_mean(catalogue.architectures().names(), w.name));
     case Oddity::count:
       break;
   }

@@ -42,7 +42,10 @@ struct Warning {
   std::string_view other;
 };
 
-std::string to_text(const Warning& warning);
+class Catalogue;
+
+/// For people. An unknown name is told with the nearest three that are known.
+std::string to_text(const Warning& warning, const Catalogue& catalogue);
 
 /// True for oddities that say the same on every row with the same name: told once per table.
 bool once_per_name(Oddity oddity);

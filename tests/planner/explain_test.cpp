@@ -1,0 +1,231 @@
+#include "planner/explain.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/planner/rows.hpp"
+
+namespace pretrain::planner {
+namespace {
+
+struct Case {
+  std::string csv;
+  EstimateOptions options;
+};
+
+/// Runs that between them use every equation of the chain.
+const std::vector<Case>& cases() {
+  static const std::vector<Case> all{
+      {"params_b,device,devices,tokens_b,region,seq_len,global_batch_seqs\n"
+       "30,A100,1024,600,us-central1,2048,1024\n",
+       {}},
+      {"params_b,device,tokens_b,days,region\n175,H100,300,30,FRA\n", {}},
+      {"params_b,device,devices,days,goodput,region\n7,tpu-v4,64,10,0.9,us-east-1\n", {}},
+      {"params_b,device,devices,tokens_b,days,goodput\n30,A100,1024,600,60,0.9\n", {}},
+      {"params_b,device,devices,tokens_b,achieved_tflops,system_power_w,intensity_kg_per_kwh\n"
+       "30,V100,512,100,25,330,0.4\n",
+       {}},
+      {"type,params_b,active_params_b,device,devices,tokens_b,device_tdp_w,mfu\n"
+       "moe,46.7,12.9,H100,512,1000,500,0.4\n",
+       {}},
+      {"layers,hidden,vocab,device,devices,tokens_b,region\n96,12288,50257,V100,1000,300,DEU\n", {}},
+      {"layers,hidden,device,devices,tokens_b\n24,1024,B200,8,30\n", {}},
+      {"type,layers,hidden,experts,experts_per_token,moe_layer_period,device,tokens_b,days\n"
+       "moe,24,1024,64,2,2,tpu-v3,100,10\n",
+       {}},
+      {"params_b,device,devices,days,region\n175,V100,512,20.4,FRA\n",
+       {.method = Method::llmcarbon, .embodied = Embodied::llmcarbon}},
+      {"device,device_hours,region\nV100,100,europe-west1\n", {.embodied = Embodied::card}},
+      {"device,device_tdp_w,device_hours\nFoo 9000,350,100\n", {}},
+      {"device,device_hours,devices,region\ntpu-v5e,100,8,us-west1\n", {}},
+      {"params_b,device\n7,A100\n", {}},
+  };
+  return all;
+}
+
+using Terms = std::map<std::string, double, std::less<>>;
+using Equation = std::function<double(const Terms&)>;
+
+constexpr double kTera = 1e12;
+constexpr double kSecondsPerHour = 3600;
+constexpr double kSecondsPerDay = 86400;
+
+double throughput(double params) {
+  const double n = std::clamp(params, 1e9, 1.5e12);
+  return -5.60233749e-23 * n * n + 8.45435587e-11 * n + 1.34546129e+02;
+}
+
+/// The equations once more, in the units in which their terms are shown.
+const std::map<std::string, Equation, std::less<>>& equations() {
+  static const std::map<std::string, Equation, std::less<>> all{
+      {"params.llmcarbon.dense",
+       [](const Terms& t) {
+         const double vocab = t.contains("V") ? t.at("V") : 0.0;
+         return 12 * t.at("l") * t.at("h") * t.at("h") + vocab * t.at("h");
+       }},
+      {"params.llmcarbon.moe",
+       [](const Terms& t) {
+         const double h2 = t.at("h") * t.at("h");
+         return (1 - t.at("rho")) * 12 * t.at("l") * h2 +
+                t.at("rho") * t.at("l") * (4 * h2 + 8 * h2 * t.at("N_e"));
+       }},
+      {"flops.6nd", [](const Terms& t) { return 6 * t.at("N") * t.at("D"); }},
+      {"tokens.6nd", [](const Terms& t) { return t.at("C") / (6 * t.at("N")); }},
+      {"rate.device", [](const Terms& t) { return t.at("MFU") * t.at("peak"); }},
+      {"rate.tokens", [](const Terms& t) { return t.at("R") * kTera / (6 * t.at("N")); }},
+      {"time.iteration",
+       [](const Terms& t) { return t.at("s") * t.at("B") / (t.at("r") * t.at("n")); }},
+      {"time.training",
+       [](const Terms& t) {
+         return t.at("C") / (t.at("R") * kTera * t.at("n") * t.at("g")) / kSecondsPerDay;
+       }},
+      {"flops.booked",
+       [](const Terms& t) {
+         return t.at("R") * kTera * t.at("n_T") * kSecondsPerHour * t.at("g");
+       }},
+      {"devices.needed",
+       [](const Terms& t) {
+         return std::ceil(t.at("C") /
+                          (t.at("R") * kTera * t.at("T") * kSecondsPerDay * t.at("g")));
+       }},
+      {"time.device_hours", [](const Terms& t) { return t.at("n") * t.at("T") * 24; }},
+      {"efficiency.achieved", [](const Terms& t) { return t.at("achieved") / t.at("peak"); }},
+      {"efficiency.llmcarbon", [](const Terms& t) { return 0.75 * throughput(t.at("N")) / 312; }},
+      {"efficiency.llmcarbon.hardware", [](const Terms& t) { return throughput(t.at("N")) / 312; }},
+      {"efficiency.implied",
+       [](const Terms& t) {
+         return t.at("C") /
+                (t.at("peak") * kTera * t.at("n_T") * kSecondsPerHour * t.at("g"));
+       }},
+      {"power.device.load", [](const Terms& t) { return t.at("load") * t.at("TDP"); }},
+      {"power.device.share", [](const Terms& t) { return t.at("P_node") / t.at("k"); }},
+      {"power.node.over_device", [](const Terms& t) { return t.at("k") * t.at("P_device"); }},
+      {"power.node.rating", [](const Terms& t) { return t.at("load") * t.at("rating") / t.at("n_s"); }},
+      {"power.scaled", [](const Terms& t) { return t.at("P_m") * t.at("limit") / t.at("limit_m"); }},
+      {"energy.device", [](const Terms& t) { return t.at("P_device") * t.at("n_T") / 1e6; }},
+      {"energy.node", [](const Terms& t) { return t.at("P_node") * t.at("n_T") / 1e6; }},
+      {"energy.facility", [](const Terms& t) { return t.at("PUE") * t.at("E_node"); }},
+      {"carbon.operational", [](const Terms& t) { return t.at("E") * t.at("CI"); }},
+      {"carbon.offset", [](const Terms& t) { return t.at("share") * t.at("CO2e"); }},
+      {"carbon.total", [](const Terms& t) { return t.at("operational") + t.at("embodied"); }},
+      {"embodied.llmcarbon", [](const Terms& t) { return t.at("M") * t.at("T") / t.at("LT") / 1000; }},
+      {"embodied.amortized",
+       [](const Terms& t) { return t.at("M") * t.at("n_T") / (t.at("LT") * t.at("u")) / 1000; }},
+      {"embodied.server", [](const Terms& t) { return t.at("card") + t.at("host") / t.at("n_s"); }},
+  };
+  return all;
+}
+
+TEST(Explain, EachStepFollowsFromItsTerms) {
+  std::set<std::string, std::less<>> used;
+  for (const auto& [csv, options] : cases()) {
+    const OneRun run{csv, options};
+    ASSERT_TRUE(run.ok()) << csv << run.failure().what;
+    for (const auto& step : explain(run.result())) {
+      used.emplace(step.equation);
+      const auto& registered = shipped_catalogue().equations().find(step.equation);
+      EXPECT_FALSE(registered.formula.empty());
+      const auto found = equations().find(step.equation);
+      ASSERT_NE(found, equations().end()) << step.equation << " has no test";
+      Terms terms;
+      for (const auto& term : step.terms) {
+        EXPECT_NE(term.basis, Basis::absent) << step.equation << " " << term.symbol;
+        EXPECT_TRUE(terms.emplace(term.symbol, term.value).second) << term.symbol << " twice";
+        // The reader finds each symbol in the formula.
+        EXPECT_NE(registered.formula.find(term.symbol), std::string_view::npos)
+            << term.symbol << " is not in " << registered.formula;
+        // What was looked up or assumed says where.
+        if (term.basis == Basis::catalogue || term.basis == Basis::fallback) {
+          EXPECT_NE(term.origin, nullptr) << step.equation << " " << term.symbol;
+        }
+      }
+      const double again = found->second(terms);
+      EXPECT_NEAR(again, step.result, 1e-12 * std::abs(again)) << step.equation << " of\n" << csv;
+    }
+  }
+  // The cases above reach all of the register but what is only a part of another equation.
+  for (const auto& equation : shipped_catalogue().equations().all()) {
+    if (equation.id == "efficiency.llmcarbon.throughput") continue;
+    EXPECT_TRUE(used.contains(equation.id)) << equation.id << " is never shown";
+  }
+}
+
+TEST(Explain, LastResultsAreThePredictedOnes) {
+  for (const auto& [csv, options] : cases()) {
+    const OneRun run{csv, options};
+    std::map<std::string_view, double> last;
+    for (const auto& step : explain(run.result())) last[step.result_name] = step.result;
+    for (std::size_t i = 0; i < kKeys; ++i) {
+      const auto key = static_cast<Key>(i);
+      const auto value = run.predicted()[key];
+      const auto found = last.find(info_of(key).name);
+      if (found != last.end()) {
+        ASSERT_TRUE(value) << found->first << " of\n" << csv;
+        EXPECT_NEAR(found->second, *value, 1e-12 * std::abs(*value)) << found->first << csv;
+      }
+      const bool computed = key >= Key::device_energy_mwh || key == Key::tflops_per_device ||
+                            key == Key::training_flops || key == Key::tokens_per_s_per_device;
+      EXPECT_FALSE(value && computed && found == last.end())
+          << info_of(key).name << " is not explained for\n" << csv;
+    }
+  }
+}
+
+TEST(Explain, StepsUseOnlyWhatStandsBefore) {
+  // A proof is read from the top: a modeled term is the result of an earlier step.
+  for (const auto& [csv, options] : cases()) {
+    const OneRun run{csv, options};
+    std::vector<double> results;
+    for (const auto& step : explain(run.result())) {
+      for (const auto& term : step.terms) {
+        if (term.basis != Basis::model) continue;
+        EXPECT_TRUE(std::any_of(results.begin(), results.end(),
+                                [&](double result) {
+                                  return std::abs(result - term.value) <= 1e-9 * std::abs(result);
+                                }))
+            << term.symbol << " = " << term.value << " of " << step.equation
+            << " comes from nowhere:\n" << csv;
+      }
+      results.push_back(step.result);
+    }
+  }
+}
+
+TEST(Explain, InputsHaveABasisAndAPlace) {
+  for (const auto& [csv, options] : cases()) {
+    const OneRun run{csv, options};
+    std::set<std::string_view> columns;
+    for (const auto& input : inputs_of(run.result())) {
+      EXPECT_TRUE(columns.insert(input.column).second) << input.column << " twice";
+      EXPECT_NE(input.basis, Basis::absent) << input.column;
+      EXPECT_TRUE(find_column(input.column) || input.column.starts_with("embodied_kg"))
+          << input.column;
+      const bool plain = input.column == "type" || input.column == "dtype";
+      EXPECT_TRUE(input.basis == Basis::given || input.origin != nullptr || plain)
+          << input.column << " of\n" << csv;
+      if (const auto col = find_column(input.column); col && run.row().has(*col)) {
+        if (const auto number = column_of(*col).numeric() ? run.row().number(*col) : std::nullopt) {
+          EXPECT_NEAR(std::get<double>(input.value), *number, 1e-12 * *number) << input.column;
+          EXPECT_EQ(input.basis, Basis::given) << input.column;
+        }
+      }
+    }
+    EXPECT_TRUE(columns.contains("device"));
+  }
+}
+
+TEST(Explain, FailedRowsHaveNothingToExplain) {
+  const OneRun run{"device\nA100\n"};
+  EXPECT_FALSE(run.ok());
+  EXPECT_TRUE(explain(run.result()).empty());
+}
+
+}  // namespace
+}  // namespace pretrain::planner

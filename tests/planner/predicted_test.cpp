@@ -1,0 +1,182 @@
+#include "planner/predicted.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+#include "tests/planner/rows.hpp"
+
+namespace pretrain::planner {
+namespace {
+
+// One A100 for 1000 hours at PUE 1.1 and 0.4 kg/kWh, in MWh: device 0.887 x 400 W, node 0.76 x
+// 6500 W / 8 (defaults.csv).
+constexpr double kDevice = 0.3548;
+constexpr double kNode = 0.6175;
+constexpr double kPue = 1.1;
+constexpr double kIntensity = 0.4;
+
+/// That run with its published energy and carbon in a scope.
+OneRun reported(const std::string& scope, const std::string& energy, const std::string& carbon,
+                const std::string& notes = "", const EstimateOptions& options = {}) {
+  return OneRun{"device,device_hours,pue,intensity_kg_per_kwh,energy_scope,energy_basis,"
+                "reported_energy_mwh,reported_tco2e_operational,notes\n"
+                "A100,1000,1.1,0.4," +
+                    scope + ",metered," + energy + "," + carbon + ",\"" + notes + "\"\n",
+                options};
+}
+
+TEST(Predicted, KeysAndUnitsAreTheContract) {
+  std::set<std::string_view> names;
+  for (const auto& info : kKeyInfo) {
+    EXPECT_FALSE(info.unit.empty()) << info.name;
+    EXPECT_TRUE(names.insert(info.name).second) << info.name;
+  }
+  EXPECT_EQ(info_of(Key::total_params).name, "total_params");
+  EXPECT_EQ(info_of(Key::mfu).unit, "1");
+  EXPECT_EQ(info_of(Key::operational_tco2e).unit, "t");
+  EXPECT_EQ(info_of(Key::total_tco2e).name, "total_tco2e");
+  // What can be compared stands in the order of the keys, so that columns do.
+  EXPECT_TRUE(std::is_sorted(Comparisons::kReportable.begin(), Comparisons::kReportable.end()));
+}
+
+TEST(Predicted, ComparesInTheScopeOfTheReportedNumber) {
+  struct Case {
+    const char* scope;
+    const char* shown;
+    Key key;
+    double mwh;
+  };
+  for (const auto& [scope, shown, key, mwh] :
+       {Case{"device", "device", Key::device_energy_mwh, kDevice},
+        Case{"node", "node", Key::node_energy_mwh, kNode},
+        Case{"facility", "facility", Key::facility_energy_mwh, kNode * kPue},
+        Case{"", "facility", Key::facility_energy_mwh, kNode * kPue},
+        Case{"device_x_pue", "device_x_pue", Key::facility_energy_mwh, kDevice * kPue}}) {
+    const OneRun run = reported(scope, "0.5", "0.2");
+    const auto compared = run.compared();
+    const auto* energy = compared.find(key);
+    ASSERT_NE(energy, nullptr) << scope;
+    EXPECT_NEAR(*energy->predicted, mwh, 1e-12) << scope;
+    EXPECT_EQ(energy->reported, 0.5);
+    EXPECT_NEAR(*energy->delta, mwh / 0.5 - 1, 1e-12) << scope;
+    EXPECT_EQ(energy->scope, shown);
+    EXPECT_EQ(energy->basis, "metered");
+    EXPECT_TRUE(energy->reason.empty());
+    // The carbon of that energy, not that of the facility.
+    const auto* carbon = compared.find(Key::operational_tco2e);
+    ASSERT_NE(carbon, nullptr) << scope;
+    EXPECT_NEAR(*carbon->predicted, mwh * kIntensity, 1e-12) << scope;
+    EXPECT_NEAR(*carbon->delta, mwh * kIntensity / 0.2 - 1, 1e-12) << scope;
+    EXPECT_EQ(carbon->scope, shown);
+    // The prediction itself stays what it is.
+    EXPECT_NEAR(run[Key::facility_energy_mwh], kNode * kPue, 1e-12);
+    EXPECT_NEAR(run[Key::operational_tco2e], kNode * kPue * kIntensity, 1e-12);
+  }
+}
+
+TEST(Predicted, NotesMarkDeviceTimesPue) {
+  const std::string kMark = "[device power x PUE, no host]";
+  for (const char* scope : {"facility", "device_x_pue", ""}) {
+    const OneRun run = reported(scope, "0.5", "", kMark + " hours x 400 W x 1.1");
+    const auto compared = run.compared();
+    const auto* energy = compared.find(Key::facility_energy_mwh);
+    ASSERT_NE(energy, nullptr);
+    EXPECT_NEAR(*energy->predicted, kDevice * kPue, 1e-12) << scope;
+    EXPECT_EQ(energy->scope, "device_x_pue");
+  }
+  const OneRun later = reported("facility", "0.5", "", "not " + kMark);
+  EXPECT_EQ(later.compared().find(Key::facility_energy_mwh)->scope, "facility")
+      << "only at the start of the notes";
+}
+
+TEST(Predicted, ScopesThatAreNotModeledHaveAReason) {
+  for (const char* scope : {"facility_plus_idle", "lifecycle"}) {
+    const OneRun run = reported(scope, "0.5", "0.2");
+    const auto compared = run.compared();
+    for (const auto key : {Key::facility_energy_mwh, Key::operational_tco2e}) {
+      const auto* item = compared.find(key);
+      ASSERT_NE(item, nullptr) << scope;
+      EXPECT_FALSE(item->predicted) << scope;
+      EXPECT_FALSE(item->delta) << scope;
+      EXPECT_NE(item->reason.find("scope"), std::string_view::npos) << item->reason;
+    }
+  }
+}
+
+TEST(Predicted, ReportedZeroAndMissingPredictionsHaveReasonsInsteadOfDeltas) {
+  const OneRun zero = reported("facility", "0", "0");
+  for (const auto& item : zero.compared()) {
+    EXPECT_TRUE(item.predicted);
+    EXPECT_FALSE(item.delta) << "a delta against 0";
+    EXPECT_NE(item.reason.find("0"), std::string_view::npos) << item.reason;
+  }
+  // Without an intensity there is energy and no carbon.
+  const OneRun run{"device,device_hours,reported_energy_mwh,reported_tco2e_operational,"
+                   "reported_days,reported_mfu,reported_tflops_per_device,reported_iteration_s\n"
+                   "A100,1000,0.5,0.2,3,0.4,120,5\n"};
+  const auto compared = run.compared();
+  EXPECT_TRUE(compared.find(Key::facility_energy_mwh)->delta);
+  for (const auto key : {Key::operational_tco2e, Key::training_days, Key::mfu,
+                         Key::tflops_per_device, Key::iteration_s}) {
+    ASSERT_NE(compared.find(key), nullptr) << info_of(key).name;
+    EXPECT_FALSE(compared.find(key)->delta) << info_of(key).name;
+    EXPECT_NE(compared.find(key)->reason.find("not predicted"), std::string_view::npos);
+  }
+}
+
+TEST(Predicted, EveryReportableQuantityIsCompared) {
+  const OneRun run{
+      "params_b,device,devices,tokens_b,seq_len,global_batch_seqs,region,reported_iteration_s,"
+      "reported_tokens_per_s_per_device,reported_tflops_per_device,reported_mfu,reported_days,"
+      "reported_device_hours,reported_device_power_w,reported_energy_mwh,"
+      "reported_tco2e_operational,reported_tco2e_embodied,reported_flop_convention\n"
+      "30,A100,1024,600,2048,1024,FRA,5,600,120,0.4,12,300000,350,200,10,3,hardware\n"};
+  ASSERT_TRUE(run.ok()) << run.failure().what;
+  const auto compared = run.compared();
+  Key last = Key::total_params;
+  std::size_t count = 0;
+  for (const auto& item : compared) {
+    EXPECT_LT(last, item.key) << "in the order of the keys";
+    last = item.key;
+    ++count;
+    ASSERT_TRUE(item.predicted && item.delta) << info_of(item.key).name;
+    EXPECT_DOUBLE_EQ(*item.delta, *item.predicted / item.reported - 1) << info_of(item.key).name;
+    const bool rate = item.key == Key::mfu || item.key == Key::tflops_per_device;
+    EXPECT_EQ(item.convention, rate ? "hardware" : "") << info_of(item.key).name;
+    if (item.key != Key::embodied_tco2e) {  // taken over the reported days
+      EXPECT_EQ(item.predicted, run.predicted()[item.key]) << info_of(item.key).name;
+    }
+  }
+  // Energy is reported in one of three scopes.
+  EXPECT_EQ(count, Comparisons::kReportable.size() - 2);
+  EXPECT_EQ(compared.find(Key::total_params), nullptr);
+}
+
+TEST(Predicted, EmbodiedIsComparedOverTheReportedDays) {
+  const std::string csv =
+      "params_b,device,devices,tokens_b,reported_days,reported_tco2e_embodied\n"
+      "30,A100,1024,600,100,3\n";
+  const OneRun seeing{csv};
+  const auto item = *seeing.compared().find(Key::embodied_tco2e);
+  EXPECT_NEAR(*item.predicted, seeing[Key::embodied_tco2e] * 100 / seeing[Key::training_days], 1e-9);
+  EXPECT_NE(item.basis.find("reported days"), std::string_view::npos);
+  const OneRun blind{csv, {.blind = true}};
+  const auto unseen = *blind.compared().find(Key::embodied_tco2e);
+  EXPECT_DOUBLE_EQ(*unseen.predicted, blind[Key::embodied_tco2e]);
+  EXPECT_NE(unseen.basis.find("predicted days"), std::string_view::npos);
+}
+
+TEST(Predicted, NothingReportedOrNothingComputedComparesNothing) {
+  const OneRun plain{"device,device_hours\nA100,1000\n"};
+  EXPECT_TRUE(plain.compared().empty());
+  EXPECT_EQ(plain.compared().find(Key::mfu), nullptr);
+  const OneRun failed{"device,reported_energy_mwh\nA100,5\n"};
+  EXPECT_FALSE(failed.ok());
+  EXPECT_TRUE(failed.compared().empty());
+}
+
+}  // namespace
+}  // namespace pretrain::planner
