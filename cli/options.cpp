@@ -30,14 +30,13 @@ void add_table_options(CLI::App& command, TableOptions& o) {
                   "Intensities of regions: current, or mlco2-2019 (outdated, to compare with)")
       ->check(CLI::IsMember({"current", "mlco2-2019"}))
       ->capture_default_str();
-  command
-      .add_option("--samples", o.samples,
-                  "Samples for intervals; this version computes none: 0")
-      ->check(CLI::Range(0, 0));
-  command
-      .add_option("--interval", o.interval,
-                  "Coverage of intervals; this version computes none: 0")
-      ->check(CLI::Range(0.0, 0.0));
+  const CLI::Validator none{
+      [](const std::string& text) {
+        return text == "0" ? std::string{} : "this version computes no intervals: only 0 is known";
+      },
+      "0"};
+  command.add_option("--samples", o.samples, "Samples for intervals: none yet")->check(none);
+  command.add_option("--interval", o.interval, "Coverage of intervals: none yet")->check(none);
   command.add_option("-o,--output", o.output, "Write here, whole or not at all");
   command.add_option("--data", o.data, "Folder with data tables that replace the program's own");
 }

@@ -97,7 +97,7 @@ class CheckedRows : public TableJob {
 
   void check(const RunRow& row, const Result& result, const Catalogue& catalogue) const {
     for (const auto& warning : result.warnings) {
-      if (to_text(warning).empty()) broken("a warning has a text", "");
+      if (to_text(warning, catalogue).empty()) broken("a warning has a text", "");
     }
     if (!result.ok) {
       if (result.failure.what.empty()) broken("a failure has a reason", "");
