@@ -17,9 +17,7 @@ Defaults Defaults::read(std::string_view text, std::string file) {
       if (table.text(row, "key") != key) continue;
       result.places_.push_back(fmt::format("{} {}", table.file(), key));
       return {table.required_number(row, "value", low, high),
-              {result.places_.back(), table.required_text(row, "source"),
-               table.text(row, "locator"),
-               table.choice(row, "checked", {"read", "unverified"}) == "read"}};
+              table.origin(row, result.places_.back())};
     }
     throw InputError({table.file(), 0, 0}, fmt::format("the default '{}' is missing", key),
                      "add a row with this key");

@@ -19,18 +19,6 @@ auto in_unit(std::optional<double> number, Unit unit) -> std::optional<decltype(
   return *number * unit;
 }
 
-/// The semicolon-separated parts of a cell.
-std::vector<std::string_view> parts(std::string_view cell) {
-  std::vector<std::string_view> result;
-  while (!cell.empty()) {
-    const auto stop = cell.find(';');
-    const auto part = trimmed(cell.substr(0, stop));
-    if (!part.empty()) result.push_back(part);
-    cell = stop == std::string_view::npos ? std::string_view{} : cell.substr(stop + 1);
-  }
-  return result;
-}
-
 }  // namespace
 
 std::string_view name_of(Dtype dtype) { return kDtypeNames[static_cast<std::size_t>(dtype)]; }
@@ -78,9 +66,7 @@ DeviceCatalogue DeviceCatalogue::read(std::string_view text, std::string file) {
     d.server_max_power = in_unit(table.number(row, "server_max_power_w", 1, 1e8), watt);
     d.aliases = table.text(row, "aliases");
     result.places_.push_back(table.file() + " " + std::string{d.id});
-    d.origin = {result.places_.back(), table.required_text(row, "source"),
-                table.text(row, "locator"),
-                table.choice(row, "checked", {"read", "unverified"}) == "read"};
+    d.origin = table.origin(row, result.places_.back());
     result.devices_.push_back(d);
   }
   for (std::size_t row = 0; row < table.size(); ++row) {
@@ -88,7 +74,7 @@ DeviceCatalogue DeviceCatalogue::read(std::string_view text, std::string file) {
     if (!result.by_id_.try_emplace(std::string{d.id}, Entry{row, false}).second) {
       table.fail(row, "id", fmt::format("'{}' stands twice", d.id), "an id names one device");
     }
-    for (const auto alias : parts(d.aliases)) {
+    for (const auto alias : split(d.aliases, ';')) {
       const auto [entry, inserted] =
           result.by_name_.try_emplace(normalized(alias), Entry{row, false});
       if (!inserted && entry->second.index != row) {
@@ -133,7 +119,7 @@ std::vector<std::string_view> DeviceCatalogue::names() const {
   std::vector<std::string_view> result;
   for (const auto& d : devices_) {
     result.push_back(d.id);
-    for (const auto alias : parts(d.aliases)) result.push_back(alias);
+    for (const auto alias : split(d.aliases, ';')) result.push_back(alias);
   }
   return result;
 }

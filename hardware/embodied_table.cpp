@@ -26,9 +26,7 @@ EmbodiedTable EmbodiedTable::read(std::string_view text, std::string file) {
          : scope == "host" ? EmbodiedScope::host
                            : EmbodiedScope::device_with_host,
          low * kilogram, mid * kilogram, high * kilogram, table.required_text(row, "boundary"),
-         Origin{result.places_.back(), table.required_text(row, "source"),
-                table.text(row, "locator"),
-                table.choice(row, "checked", {"read", "unverified"}) == "read"}});
+         table.origin(row, result.places_.back())});
     auto& items = result.by_item_[static_cast<std::size_t>(result.footprints_.back().scope)];
     if (!items.try_emplace(item, row).second) {
       table.fail(row, "item", fmt::format("{} stands twice in scope {}", item, scope),
@@ -57,9 +55,7 @@ LlmcarbonEmbodiedTable LlmcarbonEmbodiedTable::read(std::string_view text, std::
     const Chip chip{item,
                     table.required_number(row, "quantity", 0, 1e7) *
                         table.required_number(row, "kg_per_unit", 0, 1e4) * kilogram,
-                    {result.places_.back(), table.required_text(row, "source"),
-                     table.text(row, "locator"),
-                     table.choice(row, "checked", {"read", "unverified"}) == "read"}};
+                    table.origin(row, result.places_.back())};
     const bool per_server = table.choice(row, "per", {"server", "device"}) == "server";
     (per_server ? result.server_ : result.devices_).push_back(chip);
   }

@@ -32,9 +32,7 @@ GridTable GridTable::read(std::string_view text, std::string file) {
     r.accounting = table.choice(row, "accounting", {"location", "market"});
     r.carbon_free_share = table.number(row, "carbon_free_share", 0, 1);
     result.places_.push_back(fmt::format("{} {}/{}", table.file(), r.provider, r.region));
-    r.origin = {result.places_.back(), table.required_text(row, "source"),
-                table.text(row, "locator"),
-                table.choice(row, "checked", {"read", "unverified"}) == "read"};
+    r.origin = table.origin(row, result.places_.back());
     if (!result.by_code_.try_emplace(lowered(r.region), row).second) {
       table.fail(row, "region", fmt::format("region '{}' stands twice", r.region),
                  "a code names one region");
@@ -49,12 +47,7 @@ GridTable GridTable::read(std::string_view text, std::string file) {
       }
       result.aliases_.push_back(alias);
     };
-    std::string_view cell = table.text(row, "aliases");
-    while (!cell.empty()) {
-      const auto stop = cell.find(';');
-      add(trimmed(cell.substr(0, stop)));
-      cell = stop == std::string_view::npos ? std::string_view{} : cell.substr(stop + 1);
-    }
+    for (const auto alias : split(table.text(row, "aliases"), ';')) add(alias);
     if (r.provider == "country") add(r.location);
   }
   return result;

@@ -20,8 +20,7 @@ SiteTable SiteTable::read(std::string_view text, std::string file, std::string_v
                                  : fmt::format("{} {}/{}", table.file(), provider, region));
     const SiteValue value{
         table.required_number(row, column, low, high),
-        {result.places_.back(), table.required_text(row, "source"), table.text(row, "locator"),
-         table.choice(row, "checked", {"read", "unverified"}) == "read"}};
+        table.origin(row, result.places_.back())};
     if (!result.values_.try_emplace({provider, region}, value).second) {
       table.fail(row, "region", "this provider and region stand twice", "keep one of the rows");
     }

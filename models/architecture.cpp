@@ -56,9 +56,7 @@ ArchitectureCatalogue ArchitectureCatalogue::read(std::string_view text, std::st
          .context = table.number(row, "context", 1, 1e9),
          .params_b = table.number(row, "params_b", 1e-6, 1e5),
          .active_params_b = table.number(row, "active_params_b", 1e-6, 1e5),
-         .origin = {result.places_.back(), table.required_text(row, "source"),
-                    table.text(row, "locator"),
-                    table.choice(row, "checked", {"read", "unverified"}) == "read"}});
+         .origin = table.origin(row, result.places_.back())});
   }
   return result;
 }

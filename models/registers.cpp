@@ -57,11 +57,7 @@ const Source* SourceRegister::find(std::string_view key) const {
 
 std::string SourceRegister::citation(std::string_view keys) const {
   std::string text;
-  while (!keys.empty()) {
-    const auto stop = keys.find(';');
-    const auto key = trimmed(keys.substr(0, stop));
-    keys = stop == std::string_view::npos ? std::string_view{} : keys.substr(stop + 1);
-    if (key.empty()) continue;
+  for (const auto key : split(keys, ';')) {
     if (!text.empty()) text += "; ";
     const Source* source = find(key);
     if (source == nullptr) {

@@ -148,29 +148,25 @@ Comparisons::Comparisons(const RunRow& row, const Result& result, const Predicte
   const bool modeled = scope != "facility_plus_idle" && scope != "lifecycle";
   const std::string_view reason = modeled ? std::string_view{} : kOtherScope;
   const auto basis = row.text(Col::energy_basis);
-  if (const auto reported = row.number(Col::reported_energy_mwh)) {
-    add({.key = energy_key(scope),
-         .predicted = in(energy, megawatt_hour),
-         .reported = *reported,
+  const auto scoped = [&](Key key, std::optional<double> value, double reported) {
+    add({.key = key,
+         .predicted = value,
+         .reported = reported,
          .delta = {},
          .reason = reason,
          .scope = scope,
          .convention = {},
          .basis = basis});
+  };
+  if (const auto reported = row.number(Col::reported_energy_mwh)) {
+    scoped(energy_key(scope), in(energy, megawatt_hour), *reported);
   }
   if (const auto reported = row.number(Col::reported_tco2e_operational)) {
     std::optional<double> carbon;
     if (energy && result.scenario.intensity) {
       carbon = models::operational_carbon(*energy, *result.scenario.intensity).in(tonne);
     }
-    add({.key = Key::operational_tco2e,
-         .predicted = carbon,
-         .reported = *reported,
-         .delta = {},
-         .reason = reason,
-         .scope = scope,
-         .convention = {},
-         .basis = basis});
+    scoped(Key::operational_tco2e, carbon, *reported);
   }
   if (const auto reported = row.number(Col::reported_tco2e_embodied)) {
     // A published share was taken over the published duration: compare the footprints, not the

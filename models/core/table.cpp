@@ -101,6 +101,11 @@ std::string_view Table::choice(std::size_t row, std::string_view column,
   return cell;
 }
 
+Origin Table::origin(std::size_t row, std::string_view place) const {
+  return {place, required_text(row, "source"), text(row, "locator"),
+          choice(row, "checked", {"read", "unverified"}) == "read"};
+}
+
 void Table::fail(std::size_t row, std::string_view column, std::string what,
                  std::string help) const {
   const auto index = index_of(column);

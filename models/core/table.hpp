@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/core/csv.hpp"
+#include "models/core/known.hpp"
 
 namespace pretrain {
 
@@ -15,6 +16,10 @@ namespace pretrain {
 /// The same reader for the tables that ship with the program and for those that replace them.
 class Table {
  public:
+  // Cells point into the buffer: a copy would point into the original.
+  Table(Table&&) = default;
+  Table& operator=(Table&&) = default;
+
   /// Throws InputError when a needed column is missing, one stands twice, or a row is ragged.
   static Table read(std::string_view text, std::string file,
                     std::initializer_list<std::string_view> needed);
@@ -36,10 +41,14 @@ class Table {
   std::string_view choice(std::size_t row, std::string_view column,
                           std::initializer_list<std::string_view> choices) const;
 
+  /// Source, locator and checked (read or unverified) of a row; a row without a source is an error.
+  Origin origin(std::size_t row, std::string_view place) const;
+
   [[noreturn]] void fail(std::size_t row, std::string_view column, std::string what,
                          std::string help) const;
 
  private:
+  Table() = default;
   std::optional<std::size_t> index_of(std::string_view column) const;
 
   std::string file_;

@@ -21,6 +21,17 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
 
+std::vector<std::string_view> split(std::string_view list, char separator) {
+  std::vector<std::string_view> parts;
+  while (!list.empty()) {
+    const auto stop = list.find(separator);
+    const auto part = trimmed(list.substr(0, stop));
+    if (!part.empty()) parts.push_back(part);
+    list = stop == std::string_view::npos ? std::string_view{} : list.substr(stop + 1);
+  }
+  return parts;
+}
+
 std::string_view normalized_into(std::string_view text, char* buffer, std::size_t capacity) {
   std::size_t size = 0;
   for (const char c : text) {

@@ -10,6 +10,9 @@ namespace pretrain {
 /// Without spaces and tabs at both ends.
 std::string_view trimmed(std::string_view text);
 
+/// The parts of a list, trimmed, without empty ones.
+std::vector<std::string_view> split(std::string_view list, char separator);
+
 /// Lower-case ASCII letters and digits and all non-ASCII bytes: spaces, dashes, underscores, dots
 /// and brackets are dropped, so that "TPU-v3", "tpu_v3" and "TPU v3" are one name.
 std::string normalized(std::string_view text);

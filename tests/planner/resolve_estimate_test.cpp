@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <map>
@@ -302,8 +303,15 @@ TEST(ResolveEstimate, ContradictionsAreFailures) {
   expect_failure(joined("params_b,tokens_b,device,devices,days", "30,600,A100,1024,1"),
                  "above the peak", Col::tokens_b);
   expect_failure(joined("name", "x"), "no device", Col::device);
-  expect_failure(joined("params_b,tokens_b,region", "30,600,FRA"), "no device", Col::device);
+  expect_failure(joined("params_b,region", "30,FRA"), "no device", Col::device);
   expect_failure(joined("device,region", "A100,FRA"), "neither the work", Col::params_b);
+}
+
+TEST(ResolveEstimate, WorkAloneIsAnAnswer) {
+  const OneRun run{joined("params_b,tokens_b", "30,600")};
+  EXPECT_EQ(run[Key::training_flops], 6.0 * 30e9 * 600e9);
+  EXPECT_FALSE(run.has(Key::device_hours));
+  EXPECT_FALSE(run.has(Key::embodied_tco2e));
 }
 
 TEST(ResolveEstimate, MoreThanThePeakIsRefused) {
