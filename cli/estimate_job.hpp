@@ -61,6 +61,7 @@ struct ReportRow {
   std::optional<double> offset_tco2e;
   std::string device;
   std::string embodied_scope;
+  std::string grid_scope;  ///< direct or lifecycle; empty when the intensity was given
   std::vector<ReportedNumber> reported;
   std::vector<FilledIn> filled_in;
   std::string proof;

@@ -139,25 +139,34 @@ TextTable overview(const std::vector<ReportRow>& rows, bool& totals) {
   return table;
 }
 
+/// "a (2 runs); b (3 runs)", or "a" when there is nothing else.
+std::string counted(const std::map<std::string, std::size_t>& counts) {
+  std::string text;
+  for (const auto& [what, count] : counts) {
+    if (!text.empty()) text += "; ";
+    text += counts.size() == 1
+                ? what
+                : fmt::format("{} ({} run{})", what, count, count == 1 ? "" : "s");
+  }
+  return text;
+}
+
 std::string footnotes(const std::vector<ReportRow>& rows) {
   std::string text;
   std::map<std::string, std::size_t> scopes;
+  std::map<std::string, std::size_t> grids;
   bool offset = false;
   for (const auto& row : rows) {
     if (!row.embodied_scope.empty()) ++scopes[row.embodied_scope];
+    if (!row.grid_scope.empty()) ++grids[row.grid_scope];
     offset = offset || row.offset_tco2e.has_value();
   }
   text += "Energy is facility energy (node energy x PUE); a delta compares in the scope of the "
           "published number.\n";
-  if (!scopes.empty()) {
-    text += "Embodied scope: ";
-    bool first = true;
-    for (const auto& [scope, count] : scopes) {
-      if (!first) text += "; ";
-      first = false;
-      text += scopes.size() == 1 ? scope : fmt::format("{} ({} runs)", scope, count);
-    }
-    text += ".\n";
+  if (!scopes.empty()) text += "Embodied scope: " + counted(scopes) + ".\n";
+  if (grids.size() > 1) {
+    text += "The grid intensities are not of one scope: " + counted(grids) +
+            ". Compare carbon only within a scope.\n";
   }
   if (offset) text += "The offset is what the provider says it compensates; it is not subtracted.\n";
   return text;
@@ -263,6 +272,9 @@ ReportRow report_row(const planner::RunRow& row, const planner::Result& result,
   if (e.carbon.offset) report.offset_tco2e = (*e.carbon.offset).in(tonne);
   report.device = printable(s.device != nullptr ? s.device->id : s.device_name);
   report.embodied_scope = embodied_scope_of(e.carbon);
+  if (s.intensity.basis == Basis::catalogue && e.carbon.operational) {
+    report.grid_scope = s.region->scope.empty() ? "not stated" : s.region->scope;
+  }
   for (const auto& c : planner::Comparisons{row, result, *report.predicted, catalogue}) {
     report.reported.push_back({c.key, c.predicted, c.reported, c.delta, std::string{c.scope}});
   }

@@ -31,7 +31,10 @@ GridTable GridTable::read(std::string_view text, std::string file) {
     r.scope = table.choice(row, "scope", {"direct", "lifecycle", ""});
     r.accounting = table.choice(row, "accounting", {"location", "market"});
     r.carbon_free_share = table.number(row, "carbon_free_share", 0, 1);
-    result.places_.push_back(fmt::format("{} {}/{}", table.file(), r.provider, r.region));
+    result.places_.push_back(fmt::format(
+        "{} {}/{} ({}{}, {}, {})", table.file(), r.provider, r.region,
+        r.year ? fmt::format("{:.0f}, ", *r.year) : std::string{}, r.basis,
+        r.scope.empty() ? std::string_view{"scope not stated"} : r.scope, r.accounting));
     r.origin = table.origin(row, result.places_.back());
     if (!result.by_code_.try_emplace(lowered(r.region), row).second) {
       table.fail(row, "region", fmt::format("region '{}' stands twice", r.region),
