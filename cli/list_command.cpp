@@ -6,6 +6,7 @@
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
 #include "cli/text_table.hpp"
+#include "models/core/text.hpp"
 
 namespace pretrain::cli {
 
@@ -63,6 +64,13 @@ TextTable list_devices(const planner::Catalogue& catalogue) {
   return table;
 }
 
+/// Licence of the first source of a row.
+std::string_view licence_of(const Origin& origin, const planner::Catalogue& catalogue) {
+  const auto keys = split(origin.source, ';');
+  const auto* source = keys.empty() ? nullptr : catalogue.sources().find(keys.front());
+  return source != nullptr ? source->licence : std::string_view{};
+}
+
 TextTable list_regions(const planner::Catalogue& catalogue, planner::Grid grid) {
   TextTable table{{{"region", "Region", false},
                    {"provider", "Provider", false},
@@ -72,17 +80,20 @@ TextTable list_regions(const planner::Catalogue& catalogue, planner::Grid grid) 
                    {"carbon_free_share", "Carbon-free", true},
                    {"pue", "PUE", true},
                    {"year", "Year", false},
+                   {"basis", "Basis", false},
                    {"scope", "Scope", false},
                    {"accounting", "Accounting", false},
-                   {"source", "Source", false}}};
+                   {"source", "Source", false},
+                   {"licence", "Licence", false}}};
   for (const auto& r : catalogue.grid(grid).all()) {
     const bool cloud = r.provider == "gcp" || r.provider == "aws" || r.provider == "azure";
     const auto* pue = cloud ? catalogue.pue().find(r.provider, r.region) : nullptr;
     table.add({text(r.region), text(r.provider), text(r.location), text(r.country),
                r.intensity.in(gram / kilowatt_hour), number(r.carbon_free_share),
                pue != nullptr ? TextCell{pue->value} : TextCell{},
-               r.year ? TextCell{fmt::format("{:.0f}", *r.year)} : TextCell{}, text(r.scope),
-               text(r.accounting), text(r.origin.source)});
+               r.year ? TextCell{fmt::format("{:.0f}", *r.year)} : TextCell{}, text(r.basis),
+               text(r.scope), text(r.accounting), text(r.origin.source),
+               text(licence_of(r.origin, catalogue))});
   }
   return table;
 }
