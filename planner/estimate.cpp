@@ -330,6 +330,10 @@ RowFailure nothing_to_compute(const Scenario& s) {
             "device_hours",
             Col::device};
   }
+  if (s.total_params && !s.active_params) {
+    return {"a mixture of experts without active_params_b: its work is unknown",
+            "give the parameters that one token meets", Col::params_b};
+  }
   return {"neither the work (params_b, tokens_b) nor the hours (device_hours, or devices and days) "
           "are known",
           "give params_b and two of tokens_b, devices and days; or device_hours", Col::params_b};

@@ -37,12 +37,20 @@ Dtype default_dtype(const hardware::Device& device) {
   return single ? Dtype::fp32 : Dtype::bf16;
 }
 
-void resolve_params(const RunRow& row, const Catalogue& catalogue, Scenario& s,
-                    Warnings& warnings) {
+bool resolve_params(const RunRow& row, const Catalogue& catalogue, Scenario& s,
+                    Warnings& warnings, RowFailure& failure) {
   const auto name = row.text(Col::architecture);
   const models::Architecture* architecture = nullptr;
   if (!name.empty()) {
     architecture = catalogue.architectures().find(name);
+    if (architecture == nullptr && !row.has(Col::params_b) && !row.has(Col::active_params_b)) {
+      failure = {fmt::format("unknown architecture '{}'", shortened(name)),
+                 fmt::format("did you mean {}? `planner list architectures` shows all; or give "
+                             "params_b",
+                             quoted_list(nearest(catalogue.architectures().names(), name, 3), "or")),
+                 Col::architecture};
+      return false;
+    }
     if (architecture == nullptr) warnings.add({Oddity::unknown_architecture, 0, 0, name, {}});
   }
   s.type = row.text(Col::type);
@@ -111,6 +119,7 @@ void resolve_params(const RunRow& row, const Catalogue& catalogue, Scenario& s,
   if (moe && s.total_params && !s.active_params) {
     warnings.add({Oddity::moe_without_active, 0, 0, {}, {}});
   }
+  return true;
 }
 
 bool resolve_device(const RunRow& row, const Catalogue& catalogue, Scenario& s,
@@ -268,7 +277,7 @@ bool resolve(const RunRow& row, const Catalogue& catalogue, const EstimateOption
   if (s.phase == "lora" || s.phase == "distill") {
     warnings.add({Oddity::phase_as_pretrain, 0, 0, s.phase, {}});
   }
-  resolve_params(row, catalogue, s, warnings);
+  if (!resolve_params(row, catalogue, s, warnings, failure)) return false;
   if (!resolve_device(row, catalogue, s, warnings, failure)) return false;
   resolve_efficiency(row, s, warnings);
   resolve_site(row, catalogue, s, warnings);
