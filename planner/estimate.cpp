@@ -353,6 +353,11 @@ bool estimate(const Scenario& s, const Catalogue& catalogue, Estimate& e, Warnin
     if (!e.carbon.embodied && s.device != nullptr) {
       warnings.add({Oddity::no_embodied, 0, 0, s.device->id, {}});
     }
+    if (e.energy.facility && !s.intensity) {
+      warnings.add(s.region_name.empty()
+                       ? Warning{Oddity::no_region, 0, 0, {}, {}}
+                       : Warning{Oddity::unknown_region, 0, 0, s.region_name, {}});
+    }
     if (!e.power.node) warnings.add({Oddity::no_power, 0, 0, s.device_name, {}});
   }
   if (!e.rate.flops && !e.work.compute && !e.duration.booked) {

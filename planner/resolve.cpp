@@ -227,10 +227,6 @@ void resolve_site(const RunRow& row, const Catalogue& catalogue, Scenario& s, Wa
     if (s.region->scope.empty()) {
       warnings.add({Oddity::mixed_grid_scope, 0, 0, s.region->region, {}});
     }
-  } else if (!s.region_name.empty()) {
-    warnings.add({Oddity::unknown_region, 0, 0, s.region_name, {}});
-  } else {
-    warnings.add({Oddity::no_region, 0, 0, {}, {}});
   }
   const std::string_view provider = s.region != nullptr ? s.region->provider : std::string_view{};
   const std::string_view region = s.region != nullptr ? s.region->region : std::string_view{};
