@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/commands.hpp"
+#include "cli/files.hpp"
 #include "models/core/input_error.hpp"
 #include "models/core/text.hpp"
 
@@ -23,6 +24,15 @@ std::vector<std::string_view> command_names(const CLI::App& app) {
     names.push_back(command->get_name());
   }
   return names;
+}
+
+/// The parser only says that a command is missing: name the wrong one and those like it.
+void require_command(const CLI::App& app, std::string_view word) {
+  const auto names = command_names(app);
+  if (word.starts_with('-') || std::find(names.begin(), names.end(), word) != names.end()) return;
+  throw InputError(
+      {app.get_name(), 0, 0}, fmt::format("no command '{}'", shortened(word)),
+      fmt::format("did you mean {}? --help shows all", quoted_list(nearest(names, word, 2), "or")));
 }
 
 }  // namespace
@@ -39,22 +49,24 @@ Exit run(int argc, const char* const* argv) {
   add_list_command(app, exit);
   add_db_command(app, exit);
   try {
-    const std::string_view first = argc > 1 ? argv[1] : "-";
-    const auto names = command_names(app);
-    if (!first.starts_with('-') && std::find(names.begin(), names.end(), first) == names.end()) {
-      throw InputError({"planner", 0, 0}, fmt::format("no command '{}'", shortened(first)),
-                       fmt::format("did you mean {}? `planner --help` shows all",
-                                   quoted_list(nearest(names, first, 2), "or")));
+    if (argc > 1) require_command(app, argv[1]);
+    if (argc > 2 && std::string_view{argv[1]} == "db") {
+      require_command(*app.get_subcommand("db"), argv[2]);
     }
     app.parse(argc, argv);
     return exit;
   } catch (const CLI::ParseError& e) {
-    return app.exit(e, std::cout, std::cerr) == 0 ? Exit::ok : Exit::bad_input;  // 0 is --help
+    const int status = app.exit(e, std::cout, std::cerr);  // 0 is --help
+    if (!std::cout.flush()) {
+      tell("standard output: error: cannot be written\n  help: check where the output goes");
+      return Exit::bad_input;
+    }
+    return status == 0 ? Exit::ok : Exit::bad_input;
   } catch (const InputError& e) {
-    std::cerr << e.what() << '\n';
+    tell(e.what());
     return Exit::bad_input;
   } catch (const std::exception& e) {
-    std::cerr << "internal error: " << e.what() << "\n  help: this is a bug, please report it\n";
+    tell(fmt::format("internal error: {}\n  help: this is a bug, please report it", e.what()));
     return Exit::internal;
   }
 }

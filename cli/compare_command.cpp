@@ -181,9 +181,9 @@ TextTable side_by_side(const std::vector<ReportRow>& rows, const std::vector<Lin
     std::vector<TextCell> cells{rounded ? line.header : line.key};
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const auto value = line.values[i];
-      cells.push_back(!value                      ? TextCell{}
-                      : rounded && line.count     ? TextCell{count_for_people(*value)}
-                                                  : TextCell{*value});
+      cells.push_back(!value                  ? TextCell{}
+                      : rounded && line.count ? TextCell{count_for_people(*value)}
+                                              : TextCell{*value});
       if (i == 0) continue;
       const auto factor = ratio(line, i);
       cells.push_back(!factor   ? TextCell{}
@@ -248,9 +248,9 @@ struct CompareCommand {
         answer = side_by_side(rows, lines, true).markdown();
         break;
       default:
-        answer = side_by_side(rows, lines, true)
-                     .for_people(table.output.empty() && color_wanted()) +
-                 "\n" + filled_in_text(rows);
+        answer =
+            side_by_side(rows, lines, true).for_people(table.output.empty() && color_wanted()) +
+            "\n" + filled_in_text(rows);
         break;
     }
     write_answer(table.output, answer);
@@ -262,8 +262,7 @@ struct CompareCommand {
 
 void add_compare_command(CLI::App& app, Exit& exit) {
   auto command = std::make_shared<CompareCommand>();
-  CLI::App* sub =
-      app.add_subcommand("compare", "Candidates side by side, each against the first");
+  CLI::App* sub = app.add_subcommand("compare", "Candidates side by side, each against the first");
   sub->add_option("file", command->file, "Run table, CSV or YAML; - is standard input");
   add_table_options(*sub, command->table);
   command->typed.add_options(*sub);

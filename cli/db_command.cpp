@@ -1,9 +1,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
@@ -108,6 +108,10 @@ void add_import(CLI::App& db, const std::string& option, Exit& exit) {
         throw InputError({input.name(), number, 0},
                          fmt::format("not a saved run: {}; nothing was imported", e.what()),
                          "import takes the lines that `planner db export` prints");
+      } catch (const std::logic_error& e) {  // a value that the store does not take
+        throw InputError({input.name(), number, 0},
+                         fmt::format("not a saved run: {}; nothing was imported", e.what()),
+                         "import takes the lines that `planner db export` prints");
       } catch (const InputError& e) {
         auto problem = e.problems().front();
         throw InputError({input.name(), number, 0}, problem.what + "; nothing was imported",
@@ -115,8 +119,7 @@ void add_import(CLI::App& db, const std::string& option, Exit& exit) {
       }
     }
     store.commit();
-    std::cerr << fmt::format("imported {} run{} into {}\n", count, count == 1 ? "" : "s",
-                             store.path());
+    tell(fmt::format("imported {} run{} into {}\n", count, count == 1 ? "" : "s", store.path()));
     exit = Exit::ok;
   });
 }

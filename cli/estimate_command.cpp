@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <iostream>
 #include <memory>
 #include <optional>
 
@@ -50,8 +49,8 @@ struct EstimateCommand {
     out.commit();
     if (store) {
       store->commit();
-      std::cerr << fmt::format("saved {} run{} to {}\n", job.saved(), job.saved() == 1 ? "" : "s",
-                               store->path());
+      tell(fmt::format("saved {} run{} to {}\n", job.saved(), job.saved() == 1 ? "" : "s",
+                       store->path()));
     }
     return job.exit();
   }
@@ -62,10 +61,10 @@ struct EstimateCommand {
 void add_estimate_command(CLI::App& app, Exit& exit) {
   auto command = std::make_shared<EstimateCommand>();
   CLI::App* sub = app.add_subcommand(
-      "estimate", "Time, energy and carbon of each run of a table, and the delta where the truth "
-                  "is known");
-  sub->add_option("file", command->file, "Run table, CSV or YAML; - is standard input")
-      ->required();
+      "estimate",
+      "Time, energy and carbon of each run of a table, and the delta where the truth "
+      "is known");
+  sub->add_option("file", command->file, "Run table, CSV or YAML; - is standard input")->required();
   add_table_options(*sub, command->table);
   sub->add_flag("--explain", command->explain,
                 "Show the chain of each run: equation, numbers put in, result, source");

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "cli/text_table.hpp"
@@ -228,8 +227,9 @@ void EstimateJob::deliver(Part& base) {
       break;
     }
     if (ids_.insert(id.hash).second) continue;
-    const std::string what = id.text.empty() ? "an id stands twice"
-                                             : fmt::format("id '{}' stands twice", shortened(id.text));
+    const std::string what = id.text.empty()
+                                 ? "an id stands twice"
+                                 : fmt::format("id '{}' stands twice", shortened(id.text));
     if (store_ != nullptr) {
       throw InputError({file_, id.line, 0}, what + " in this table: nothing was saved",
                        "give each run an id of its own, or leave the id blank");
@@ -239,7 +239,7 @@ void EstimateJob::deliver(Part& base) {
     }
   }
   if (names_.size() < kMostNames) names_.merge(part.names);
-  std::cerr << messages;
+  cli::tell(messages);
 
   if (store_ != nullptr) {
     for (const auto& run : part.saved) store_->save(run);
@@ -253,7 +253,7 @@ void EstimateJob::deliver(Part& base) {
   for (auto& report : part.rows) rows_.push_back(std::move(report));
 }
 
-void EstimateJob::remark(const std::string& text) { std::cerr << text << '\n'; }
+void EstimateJob::remark(const std::string& text) { cli::tell(text); }
 
 std::string EstimateJob::opening() const {
   return options_.format == Format::csv ? csv_header() : std::string{};
@@ -262,20 +262,19 @@ std::string EstimateJob::opening() const {
 void EstimateJob::finish() {
   for (const auto count : told_) {
     if (count > kMostTold) {
-      std::cerr << fmt::format("{}: {} more warnings of a kind shown above\n", file_,
-                               count - kMostTold);
+      cli::tell(
+          fmt::format("{}: {} more warnings of a kind shown above\n", file_, count - kMostTold));
     }
   }
   if (failed_ > kMostTold) {
-    std::cerr << fmt::format("{}: {} more runs could not be computed\n", file_,
-                             failed_ - kMostTold);
+    cli::tell(fmt::format("{}: {} more runs could not be computed\n", file_, failed_ - kMostTold));
   }
   if (repeated_ids_ > kMostTold) {
-    std::cerr << fmt::format("{}: {} more repeated ids\n", file_, repeated_ids_ - kMostTold);
+    cli::tell(fmt::format("{}: {} more repeated ids\n", file_, repeated_ids_ - kMostTold));
   }
   if (ids_full_) {
-    std::cerr << fmt::format("{}: warning: only the first {} ids were checked for repetition\n",
-                             file_, kMostIds);
+    cli::tell(fmt::format("{}: warning: only the first {} ids were checked for repetition\n", file_,
+                          kMostIds));
   }
   if (!options_.where.empty() && matched_ == 0) {
     std::vector<std::string_view> names{names_.begin(), names_.end()};

@@ -27,8 +27,8 @@ enum class Format { table, json, jsonl, csv, markdown };
 struct JobOptions {
   planner::EstimateOptions estimate;
   Format format = Format::table;
-  std::string where;     ///< only runs of this name or id; empty: all
-  bool explain = false;  ///< tables only: the chain of each run
+  std::string where;       ///< only runs of this name or id; empty: all
+  bool explain = false;    ///< tables only: the chain of each run
   bool keep_rows = false;  ///< collect rows whatever the format (compare)
 };
 

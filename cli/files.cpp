@@ -15,6 +15,7 @@
 #include <sstream>
 #include <utility>
 
+#include "cli/text_table.hpp"
 #include "models/core/input_error.hpp"
 #include "models/core/text.hpp"
 #include "planner/catalogue.hpp"
@@ -138,6 +139,16 @@ std::map<std::string, std::string> read_data_directory(const std::string& path) 
                      fmt::format("it may hold: {}", fmt::join(known, ", ")));
   }
   return texts;
+}
+
+void tell(std::string_view text) {
+  std::string lines;
+  while (!text.empty()) {
+    const auto stop = text.find('\n');
+    lines += printable(text.substr(0, stop)) + '\n';
+    text = stop == std::string_view::npos ? std::string_view{} : text.substr(stop + 1);
+  }
+  std::cerr << lines << std::flush;
 }
 
 bool color_wanted() {

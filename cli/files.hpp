@@ -51,6 +51,9 @@ void write_answer(const std::string& path, std::string_view text);
 /// cannot be read or holds a file that no table of the program has the name of.
 std::map<std::string, std::string> read_data_directory(const std::string& path);
 
+/// Tells something on standard error, without control characters that could steer a terminal.
+void tell(std::string_view text);
+
 /// Whether standard output is a terminal that may show colors (NO_COLOR is honored).
 bool color_wanted();
 

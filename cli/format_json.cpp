@@ -95,7 +95,8 @@ std::string json_run(const planner::RunRow& row, const planner::Result& result,
     run["help"] = result.failure.help;
   }
   Json warnings = Json::array();
-  for (const auto& warning : result.warnings) warnings.push_back(planner::to_text(warning, catalogue));
+  for (const auto& warning : result.warnings)
+    warnings.push_back(planner::to_text(warning, catalogue));
   if (result.ok) {
     run["inputs"] = json_inputs(result, catalogue);
     Json predicted_json = Json::object();

@@ -36,8 +36,7 @@ TextCell reported_cell(const ReportedNumber* number) {
 
 /// The published energy, whatever its scope.
 const ReportedNumber* reported_energy(const ReportRow& row) {
-  for (const auto key :
-       {Key::facility_energy_mwh, Key::node_energy_mwh, Key::device_energy_mwh}) {
+  for (const auto key : {Key::facility_energy_mwh, Key::node_energy_mwh, Key::device_energy_mwh}) {
     if (const auto* number = row.find(key)) return number;
   }
   return nullptr;
@@ -144,9 +143,8 @@ std::string counted(const std::map<std::string, std::size_t>& counts) {
   std::string text;
   for (const auto& [what, count] : counts) {
     if (!text.empty()) text += "; ";
-    text += counts.size() == 1
-                ? what
-                : fmt::format("{} ({} run{})", what, count, count == 1 ? "" : "s");
+    text += counts.size() == 1 ? what
+                               : fmt::format("{} ({} run{})", what, count, count == 1 ? "" : "s");
   }
   return text;
 }
@@ -161,14 +159,16 @@ std::string footnotes(const std::vector<ReportRow>& rows) {
     if (!row.grid_scope.empty()) ++grids[row.grid_scope];
     offset = offset || row.offset_tco2e.has_value();
   }
-  text += "Energy is facility energy (node energy x PUE); a delta compares in the scope of the "
-          "published number.\n";
+  text +=
+      "Energy is facility energy (node energy x PUE); a delta compares in the scope of the "
+      "published number.\n";
   if (!scopes.empty()) text += "Embodied scope: " + counted(scopes) + ".\n";
   if (grids.size() > 1) {
     text += "The grid intensities are not of one scope: " + counted(grids) +
             ". Compare carbon only within a scope.\n";
   }
-  if (offset) text += "The offset is what the provider says it compensates; it is not subtracted.\n";
+  if (offset)
+    text += "The offset is what the provider says it compensates; it is not subtracted.\n";
   return text;
 }
 
@@ -257,8 +257,8 @@ ReportRow report_row(const planner::RunRow& row, const planner::Result& result,
                      const planner::Catalogue& catalogue, bool explain) {
   ReportRow report;
   report.id = printable(row.text(planner::Col::id));
-  report.name = row.has(planner::Col::name) ? printable(shortened(row.text(planner::Col::name)))
-                                            : report.id;
+  report.name =
+      row.has(planner::Col::name) ? printable(shortened(row.text(planner::Col::name))) : report.id;
   report.ok = result.ok;
   if (!result.ok) {
     report.reason = result.failure.what + "; " + result.failure.help;
@@ -298,11 +298,10 @@ std::string proof_text(std::string_view name, const planner::Result& result,
     text += fmt::format("\n{:>3}. {}   [{}, {}]\n", ++number, equation.formula, step.equation,
                         equation.status);
     for (const auto& term : step.terms) {
-      text += fmt::format("       {} = {:.6g}{}{}   ({}{})\n", term.symbol, term.value,
-                          term.unit.empty() ? "" : " ", term.unit, name_of(term.basis),
-                          term.origin != nullptr
-                              ? "; " + source_text(term.origin, catalogue)
-                              : std::string{});
+      text += fmt::format(
+          "       {} = {:.6g}{}{}   ({}{})\n", term.symbol, term.value,
+          term.unit.empty() ? "" : " ", term.unit, name_of(term.basis),
+          term.origin != nullptr ? "; " + source_text(term.origin, catalogue) : std::string{});
     }
     text += fmt::format("     = {:.6g}{}   {}\n", step.result,
                         step.unit == "1" ? "" : " " + std::string{step.unit}, step.result_name);

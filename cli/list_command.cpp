@@ -151,8 +151,8 @@ struct ListCommand {
     const auto catalogue = open_catalogue(data);
     if (what == "devices") return list_devices(*catalogue);
     if (what == "architectures") return list_architectures(*catalogue);
-    return list_regions(*catalogue, grid == "mlco2-2019" ? planner::Grid::mlco2_2019
-                                                         : planner::Grid::current);
+    return list_regions(*catalogue,
+                        grid == "mlco2-2019" ? planner::Grid::mlco2_2019 : planner::Grid::current);
   }
 
   Exit run() const {

@@ -111,9 +111,9 @@ void TextTable::sort(std::string_view key) {
   if (column == columns_.end()) {
     std::vector<std::string_view> keys;
     for (const auto& c : columns_) keys.push_back(c.key);
-    throw InputError({"--sort", 0, 0}, fmt::format("no column '{}'", key),
-                     fmt::format("one of: {}; with '-' in front, the largest first",
-                                 fmt::join(keys, ", ")));
+    throw InputError(
+        {"--sort", 0, 0}, fmt::format("no column '{}'", key),
+        fmt::format("one of: {}; with '-' in front, the largest first", fmt::join(keys, ", ")));
   }
   const auto i = static_cast<std::size_t>(column - columns_.begin());
   std::stable_sort(rows_.begin(), rows_.end(), [i, down](const auto& a, const auto& b) {

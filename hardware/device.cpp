@@ -34,12 +34,29 @@ std::optional<Dtype> dtype_of(std::string_view name) {
 
 DeviceCatalogue DeviceCatalogue::read(std::string_view text, std::string file) {
   DeviceCatalogue result;
-  result.tables_.push_back(Table::read(
-      text, std::move(file),
-      {"id", "vendor", "name", "aliases", "kind", "generation", "tdp_w", "fp64_tflops",
-       "fp32_tflops", "tf32_tflops", "fp16_tflops", "bf16_tflops", "fp8_tflops", "int8_tops",
-       "fp4_tflops", "memory_gb", "memory_bandwidth_gb_per_s", "devices_per_server",
-       "server_max_power_w", "source", "locator", "checked"}));
+  result.tables_.push_back(Table::read(text, std::move(file),
+                                       {"id",
+                                        "vendor",
+                                        "name",
+                                        "aliases",
+                                        "kind",
+                                        "generation",
+                                        "tdp_w",
+                                        "fp64_tflops",
+                                        "fp32_tflops",
+                                        "tf32_tflops",
+                                        "fp16_tflops",
+                                        "bf16_tflops",
+                                        "fp8_tflops",
+                                        "int8_tops",
+                                        "fp4_tflops",
+                                        "memory_gb",
+                                        "memory_bandwidth_gb_per_s",
+                                        "devices_per_server",
+                                        "server_max_power_w",
+                                        "source",
+                                        "locator",
+                                        "checked"}));
   const Table& table = result.tables_.front();
   constexpr std::array<std::string_view, kDtypes> kPeakColumns = {
       "fp64_tflops", "fp32_tflops", "tf32_tflops", "fp16_tflops",
@@ -78,10 +95,10 @@ DeviceCatalogue DeviceCatalogue::read(std::string_view text, std::string file) {
       const auto [entry, inserted] =
           result.by_name_.try_emplace(normalized(alias), Entry{row, false});
       if (!inserted && entry->second.index != row) {
-        table.fail(row, "aliases",
-                   fmt::format("'{}' also names {}", alias,
-                               result.devices_[entry->second.index].id),
-                   "an alias names one device");
+        table.fail(
+            row, "aliases",
+            fmt::format("'{}' also names {}", alias, result.devices_[entry->second.index].id),
+            "an alias names one device");
       }
       entry->second.ambiguous = result.variants(alias).size() > 1;
     }

@@ -8,9 +8,9 @@ namespace pretrain::hardware {
 
 EmbodiedTable EmbodiedTable::read(std::string_view text, std::string file) {
   EmbodiedTable result;
-  result.tables_.push_back(Table::read(text, std::move(file),
-                                       {"item", "scope", "kg_low", "kg", "kg_high", "boundary",
-                                        "source", "locator", "checked"}));
+  result.tables_.push_back(Table::read(
+      text, std::move(file),
+      {"item", "scope", "kg_low", "kg", "kg_high", "boundary", "source", "locator", "checked"}));
   const Table& table = result.tables_.front();
   result.places_.reserve(table.size());
   for (std::size_t row = 0; row < table.size(); ++row) {
@@ -20,13 +20,13 @@ EmbodiedTable EmbodiedTable::read(std::string_view text, std::string file) {
     const double low = table.required_number(row, "kg_low", 0, 1e6);
     const double mid = table.required_number(row, "kg", low, 1e6);
     const double high = table.required_number(row, "kg_high", mid, 1e6);
-    result.footprints_.push_back(
-        {item,
-         scope == "card"   ? EmbodiedScope::card
-         : scope == "host" ? EmbodiedScope::host
-                           : EmbodiedScope::device_with_host,
-         low * kilogram, mid * kilogram, high * kilogram, table.required_text(row, "boundary"),
-         table.origin(row, result.places_.back())});
+    result.footprints_.push_back({item,
+                                  scope == "card"   ? EmbodiedScope::card
+                                  : scope == "host" ? EmbodiedScope::host
+                                                    : EmbodiedScope::device_with_host,
+                                  low * kilogram, mid * kilogram, high * kilogram,
+                                  table.required_text(row, "boundary"),
+                                  table.origin(row, result.places_.back())});
     auto& items = result.by_item_[static_cast<std::size_t>(result.footprints_.back().scope)];
     if (!items.try_emplace(item, row).second) {
       table.fail(row, "item", fmt::format("{} stands twice in scope {}", item, scope),

@@ -10,11 +10,10 @@ namespace pretrain::hardware {
 
 GridTable GridTable::read(std::string_view text, std::string file) {
   GridTable result;
-  result.tables_.push_back(Table::read(text, std::move(file),
-                                       {"provider", "region", "location", "country", "aliases",
-                                        "intensity_g_per_kwh", "year", "basis", "scope",
-                                        "accounting", "carbon_free_share", "source", "locator",
-                                        "checked"}));
+  result.tables_.push_back(Table::read(
+      text, std::move(file),
+      {"provider", "region", "location", "country", "aliases", "intensity_g_per_kwh", "year",
+       "basis", "scope", "accounting", "carbon_free_share", "source", "locator", "checked"}));
   const Table& table = result.tables_.front();
   result.places_.reserve(table.size());
   result.regions_.reserve(table.size());
@@ -24,8 +23,7 @@ GridTable GridTable::read(std::string_view text, std::string file) {
     r.region = table.required_text(row, "region");
     r.location = table.text(row, "location");
     r.country = table.text(row, "country");
-    r.intensity =
-        table.required_number(row, "intensity_g_per_kwh", 0, 3000) * gram / kilowatt_hour;
+    r.intensity = table.required_number(row, "intensity_g_per_kwh", 0, 3000) * gram / kilowatt_hour;
     r.year = table.number(row, "year", 1990, 2100);
     r.basis = table.choice(row, "basis", {"average", "marginal"});
     r.scope = table.choice(row, "scope", {"direct", "lifecycle", ""});

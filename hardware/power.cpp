@@ -8,18 +8,17 @@ namespace pretrain::hardware {
 
 PowerTable PowerTable::read(std::string_view text, std::string file) {
   PowerTable result;
-  result.tables_.push_back(Table::read(text, std::move(file),
-                                       {"device", "scope", "average_w", "low_w", "high_w", "source",
-                                        "locator", "checked"}));
+  result.tables_.push_back(Table::read(
+      text, std::move(file),
+      {"device", "scope", "average_w", "low_w", "high_w", "source", "locator", "checked"}));
   const Table& table = result.tables_.front();
   result.places_.reserve(table.size());
   for (std::size_t row = 0; row < table.size(); ++row) {
     const auto id = table.required_text(row, "device");
     const auto scope = table.choice(row, "scope", {"device", "node"});
     result.places_.push_back(fmt::format("{} {} {}", table.file(), id, scope));
-    const MeasuredPower measured{
-        table.required_number(row, "average_w", 1, 1e6) * watt / device,
-        table.origin(row, result.places_.back())};
+    const MeasuredPower measured{table.required_number(row, "average_w", 1, 1e6) * watt / device,
+                                 table.origin(row, result.places_.back())};
     auto& map = scope == "device" ? result.device_ : result.node_;
     if (!map.try_emplace(id, measured).second) {
       table.fail(row, "device", fmt::format("{} stands twice in scope {}", id, scope),

@@ -18,9 +18,8 @@ SiteTable SiteTable::read(std::string_view text, std::string file, std::string_v
                              : region.empty()
                                  ? fmt::format("{} {}", table.file(), provider)
                                  : fmt::format("{} {}/{}", table.file(), provider, region));
-    const SiteValue value{
-        table.required_number(row, column, low, high),
-        table.origin(row, result.places_.back())};
+    const SiteValue value{table.required_number(row, column, low, high),
+                          table.origin(row, result.places_.back())};
     if (!result.values_.try_emplace({provider, region}, value).second) {
       table.fail(row, "region", "this provider and region stand twice", "keep one of the rows");
     }

@@ -19,8 +19,7 @@ EquationRegister EquationRegister::read(std::string_view text, std::string file)
   for (std::size_t row = 0; row < table.size(); ++row) {
     result.equations_.push_back(
         {table.required_text(row, "id"), table.required_text(row, "quantity"),
-         table.required_text(row, "formula"), table.text(row, "source"),
-         table.text(row, "locator"),
+         table.required_text(row, "formula"), table.text(row, "source"), table.text(row, "locator"),
          table.choice(row, "status", {"verbatim", "derived", "fitted", "assumption"}),
          table.required_text(row, "header"), table.required_text(row, "test")});
   }

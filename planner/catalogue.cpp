@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -13,18 +14,25 @@ namespace pretrain::planner {
 
 namespace {
 
-/// A table that is read on first use, by whichever thread comes first.
+/// A table that is read on first use, by whichever thread comes first. Not std::call_once: an
+/// exception cannot leave it where libstdc++ is linked statically.
 template <class T>
 class Lazy {
  public:
   template <class Read>
   const T& get(Read read) {
-    std::call_once(once_, [&] { value_.emplace(read()); });
+    if (const T* value = ready_.load(std::memory_order_acquire)) return *value;
+    const std::lock_guard lock{mutex_};
+    if (!value_) {
+      value_.emplace(read());
+      ready_.store(&*value_, std::memory_order_release);
+    }
     return *value_;
   }
 
  private:
-  std::once_flag once_;
+  std::atomic<const T*> ready_{nullptr};
+  std::mutex mutex_;
   std::optional<T> value_;
 };
 

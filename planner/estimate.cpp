@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "models/carbon.hpp"
+#include "models/core/text.hpp"
 #include "models/efficiency.hpp"
 #include "models/embodied.hpp"
 #include "models/energy.hpp"
@@ -219,8 +220,8 @@ void find_power(const Scenario& s, const Catalogue& catalogue, PowerDraw& power)
   if (measured_device != nullptr && !s.system_power) {
     power.device = at_limit(*measured_device, s, power.device_equation);
   } else if (power.node) {
-    power.device = known(models::device_share_of_node(*power.node, ratio.value), Basis::model,
-                         &ratio.origin);
+    power.device =
+        known(models::device_share_of_node(*power.node, ratio.value), Basis::model, &ratio.origin);
     power.device_equation = "power.device.share";
   } else if (s.tdp) {
     power.device = known(models::device_draw(load.value, *s.tdp), Basis::model, &load.origin);
@@ -237,8 +238,7 @@ void find_power(const Scenario& s, const Catalogue& catalogue, PowerDraw& power)
     power.node_equation = "power.node.rating";
   }
   if (!power.node || *power.node < *power.device) {
-    power.node =
-        known(models::node_draw(*power.device, ratio.value), Basis::model, &ratio.origin);
+    power.node = known(models::node_draw(*power.device, ratio.value), Basis::model, &ratio.origin);
     power.node_equation = "power.node.over_device";
   }
 }
@@ -298,23 +298,23 @@ void find_embodied(const Scenario& s, const Catalogue& catalogue, const Duration
     carbon.card = card;
     carbon.host = table.find("host-8gpu", EmbodiedScope::host);
     if (carbon.host == nullptr) return;
-    carbon.per_device = known(models::card_with_host(card->mid / device, carbon.host->mid,
-                                                     *s.devices_per_node * device),
-                              basis, &card->origin);
+    carbon.per_device = known(
+        models::card_with_host(card->mid / device, carbon.host->mid, *s.devices_per_node * device),
+        basis, &card->origin);
   } else {
     return;
   }
   carbon.embodied_equation = "embodied.amortized";
-  carbon.embodied = computed(
-      models::amortized_embodied(*carbon.per_device, *duration.booked, *s.lifetime, *s.utilization));
+  carbon.embodied = computed(models::amortized_embodied(*carbon.per_device, *duration.booked,
+                                                        *s.lifetime, *s.utilization));
 }
 
 void emit_carbon(const Scenario& s, const EnergyUse& energy, CarbonResult& carbon) {
   if (energy.facility && s.intensity) {
     carbon.operational = computed(models::operational_carbon(*energy.facility, *s.intensity));
     if (s.offset_share) {
-      carbon.offset = computed(
-          models::offset_carbon(*carbon.operational, Fraction::of(*s.offset_share)));
+      carbon.offset =
+          computed(models::offset_carbon(*carbon.operational, Fraction::of(*s.offset_share)));
     }
   }
   if (carbon.operational && carbon.embodied) {
@@ -323,20 +323,29 @@ void emit_carbon(const Scenario& s, const EnergyUse& energy, CarbonResult& carbo
 }
 
 /// What the row lacks for anything to be computed.
-RowFailure nothing_to_compute(const Scenario& s) {
+RowFailure nothing_to_compute(const Scenario& s, const Catalogue& catalogue) {
   if (s.device_name.empty() && !s.peak && !s.system_power && !s.tdp) {
     return {"no device: nothing can be computed",
             "give a device (`planner list devices`), with params_b and tokens_b, or with "
             "device_hours",
             Col::device};
   }
+  if (!s.unknown_architecture.empty()) {
+    return {fmt::format("unknown architecture '{}'", shortened(s.unknown_architecture)),
+            fmt::format(
+                "did you mean {}? `planner list architectures` shows all; or give params_b",
+                quoted_list(nearest(catalogue.architectures().names(), s.unknown_architecture, 3),
+                            "or")),
+            Col::architecture};
+  }
   if (s.total_params && !s.active_params) {
     return {"a mixture of experts without active_params_b: its work is unknown",
             "give the parameters that one token meets", Col::params_b};
   }
-  return {"neither the work (params_b, tokens_b) nor the hours (device_hours, or devices and days) "
-          "are known",
-          "give params_b and two of tokens_b, devices and days; or device_hours", Col::params_b};
+  return {
+      "neither the work (params_b, tokens_b) nor the hours (device_hours, or devices and days) "
+      "are known",
+      "give params_b and two of tokens_b, devices and days; or device_hours", Col::params_b};
 }
 
 }  // namespace
@@ -361,7 +370,7 @@ bool estimate(const Scenario& s, const Catalogue& catalogue, Estimate& e, Warnin
     if (!e.power.node) warnings.add({Oddity::no_power, 0, 0, s.device_name, {}});
   }
   if (!e.rate.flops && !e.work.compute && !e.duration.booked) {
-    failure = nothing_to_compute(s);
+    failure = nothing_to_compute(s, catalogue);
     return false;
   }
   if (!e.rate.flops && s.active_params && s.device != nullptr) {

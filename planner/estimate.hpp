@@ -19,8 +19,8 @@ struct Work {
 /// How fast a device works while the run makes progress.
 struct Rate {
   Known<double> mfu;
-  Known<DeviceRate> flops;     ///< model FLOPs per device
-  Known<double> tokens;        ///< tokens per second per device
+  Known<DeviceRate> flops;  ///< model FLOPs per device
+  Known<double> tokens;     ///< tokens per second per device
   Known<Time> iteration;
 };
 

@@ -27,8 +27,13 @@ class Proof {
   std::vector<Step> steps() {
     parameters();
     work();
+    // Hours that were stated go into an implied efficiency; hours that were solved for come later.
+    const bool hours_first = s_.devices && s_.days;
+    if (hours_first) hours();
     rate();
     duration();
+    if (!hours_first) hours();
+    reached();
     power();
     energy();
     carbon();
@@ -46,14 +51,21 @@ class Proof {
 
   void parameters() {
     if (s_.total_params.basis != Basis::model) return;
-    std::vector<Term> terms{term("l", s_.layers), term("h", s_.hidden)};
-    if (s_.experts) {
-      terms.push_back(term("rho", s_.moe_share));
-      terms.push_back(term("N_e", s_.experts));
-    } else if (s_.vocab) {
-      terms.push_back(term("V", s_.vocab));
+    const auto terms = [&](const Known<double>& experts) {
+      std::vector<Term> list{term("l", s_.layers), term("h", s_.hidden)};
+      if (experts) {
+        list.push_back(term("rho", s_.moe_share));
+        list.push_back(term("N_e", experts));
+      } else if (s_.vocab) {
+        list.push_back(term("V", s_.vocab));
+      }
+      return list;
+    };
+    add(s_.total_params.origin->place, "total_params", terms(s_.experts), *s_.total_params, "1");
+    if (s_.experts_per_token) {
+      add(s_.active_params.origin->place, "active_params", terms(s_.experts_per_token),
+          *s_.active_params, "1");
     }
-    add(s_.total_params.origin->place, "total_params", std::move(terms), *s_.total_params, "1");
   }
 
   void work() {
@@ -107,8 +119,8 @@ class Proof {
     if (d.devices && from(d.devices, "devices.needed")) {
       add("devices.needed", "devices",
           {term("C", e_.work.compute, flop, "FLOP"),
-           term("R", e_.rate.flops, kTeraflopsPerDevice, "TFLOP/s"),
-           term("T", d.days, day, "days"), term("g", s_.goodput)},
+           term("R", e_.rate.flops, kTeraflopsPerDevice, "TFLOP/s"), term("T", d.days, day, "days"),
+           term("g", s_.goodput)},
           (*d.devices).in(device), "devices");
     }
     if (d.days && from(d.days, "time.training")) {
@@ -118,11 +130,20 @@ class Proof {
            term("n", d.devices, device, "devices"), term("g", s_.goodput)},
           (*d.days).in(day), "days");
     }
+  }
+
+  void hours() {
+    const auto& d = e_.duration;
     if (d.booked && d.booked.basis == Basis::model && d.devices && d.days) {
       add("time.device_hours", "device_hours",
           {term("n", d.devices, device, "devices"), term("T", d.days, day, "days")},
           (*d.booked).in(kHours), "h");
     }
+  }
+
+  /// What the booked time is enough for, where the tokens were solved for.
+  void reached() {
+    const auto& d = e_.duration;
     if (modeled_from(d.tokens, "tokens.6nd")) {
       add("flops.booked", "training_flops",
           {term("R", e_.rate.flops, kTeraflopsPerDevice, "TFLOP/s"),
@@ -230,7 +251,8 @@ class Proof {
     }
     if (c.total) {
       add("carbon.total", "total_tco2e",
-          {term("operational", c.operational, tonne, "t"), term("embodied", c.embodied, tonne, "t")},
+          {term("operational", c.operational, tonne, "t"),
+           term("embodied", c.embodied, tonne, "t")},
           (*c.total).in(tonne), "t");
     }
   }

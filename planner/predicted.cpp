@@ -120,7 +120,7 @@ void Comparisons::add(Comparison c) {
 }
 
 Comparisons::Comparisons(const RunRow& row, const Result& result, const Predicted& predicted,
-              const Catalogue& catalogue) {
+                         const Catalogue& catalogue) {
   if (!result.ok) return;
   const auto plain_one = [&](Col col, Key key, std::string_view convention) {
     if (const auto reported = row.number(col)) {

@@ -37,21 +37,16 @@ Dtype default_dtype(const hardware::Device& device) {
   return single ? Dtype::fp32 : Dtype::bf16;
 }
 
-bool resolve_params(const RunRow& row, const Catalogue& catalogue, Scenario& s,
-                    Warnings& warnings, RowFailure& failure) {
+bool resolve_params(const RunRow& row, const Catalogue& catalogue, Scenario& s, Warnings& warnings,
+                    RowFailure& failure) {
   const auto name = row.text(Col::architecture);
   const models::Architecture* architecture = nullptr;
   if (!name.empty()) {
     architecture = catalogue.architectures().find(name);
-    if (architecture == nullptr && !row.has(Col::params_b) && !row.has(Col::active_params_b)) {
-      failure = {fmt::format("unknown architecture '{}'", shortened(name)),
-                 fmt::format("did you mean {}? `planner list architectures` shows all; or give "
-                             "params_b",
-                             quoted_list(nearest(catalogue.architectures().names(), name, 3), "or")),
-                 Col::architecture};
-      return false;
+    if (architecture == nullptr) {
+      s.unknown_architecture = name;
+      warnings.add({Oddity::unknown_architecture, 0, 0, name, {}});
     }
-    if (architecture == nullptr) warnings.add({Oddity::unknown_architecture, 0, 0, name, {}});
   }
   s.type = row.text(Col::type);
   s.type_basis = Basis::given;
@@ -90,18 +85,18 @@ bool resolve_params(const RunRow& row, const Catalogue& catalogue, Scenario& s,
   if (!s.total_params && !s.active_params && layers && hidden && decoder) {
     const auto experts = row.number(Col::experts);
     if (!moe) {
-      s.total_params =
-          known(models::llmcarbon_dense_params(*layers, *hidden, row.number(Col::vocab).value_or(0)),
-                Basis::model, &kApproximateDense);
+      s.total_params = known(
+          models::llmcarbon_dense_params(*layers, *hidden, row.number(Col::vocab).value_or(0)),
+          Basis::model, &kApproximateDense);
     } else if (experts) {
       const double share = 1.0 / row.number(Col::moe_layer_period).value_or(1.0);
       s.experts = given(*experts);
-      s.moe_share = row.has(Col::moe_layer_period)
-                        ? given(share)
-                        : known(share, Basis::fallback, &kEveryLayer);
+      s.moe_share = row.has(Col::moe_layer_period) ? given(share)
+                                                   : known(share, Basis::fallback, &kEveryLayer);
       s.total_params = known(models::llmcarbon_moe_params(*layers, *hidden, *experts, share),
                              Basis::model, &kApproximateMoe);
-      if (const auto chosen = row.number(Col::experts_per_token)) {
+      if (const auto chosen = row.number(Col::experts_per_token); chosen && !s.active_params) {
+        s.experts_per_token = given(*chosen);
         s.active_params = known(models::llmcarbon_moe_params(*layers, *hidden, *chosen, share),
                                 Basis::model, &kApproximateMoe);
       }
@@ -112,18 +107,25 @@ bool resolve_params(const RunRow& row, const Catalogue& catalogue, Scenario& s,
     if (s.total_params) warnings.add({Oddity::approximate_params, *s.total_params, 0, {}, {}});
   }
   if (!s.active_params && s.total_params && !moe) {
-    s.active_params = known(*s.total_params,
-                            s.total_params.basis == Basis::given ? Basis::given : Basis::model,
-                            s.total_params.basis == Basis::given ? nullptr : &kAllActive);
+    s.active_params =
+        known(*s.total_params, s.total_params.basis == Basis::given ? Basis::given : Basis::model,
+              s.total_params.basis == Basis::given ? nullptr : &kAllActive);
   }
   if (moe && s.total_params && !s.active_params) {
     warnings.add({Oddity::moe_without_active, 0, 0, {}, {}});
   }
+  if (s.total_params && s.active_params && *s.active_params > *s.total_params) {
+    failure = {fmt::format("{:.4g} active parameters of {:.4g} in total", *s.active_params,
+                           *s.total_params),
+               "active_params_b is the part of params_b that one token meets",
+               Col::active_params_b};
+    return false;
+  }
   return true;
 }
 
-bool resolve_device(const RunRow& row, const Catalogue& catalogue, Scenario& s,
-                    Warnings& warnings, RowFailure& failure) {
+bool resolve_device(const RunRow& row, const Catalogue& catalogue, Scenario& s, Warnings& warnings,
+                    RowFailure& failure) {
   s.device_name = row.text(Col::device);
   const auto peak = row.number(Col::peak_tflops);
   const auto tdp = row.number(Col::device_tdp_w);
@@ -137,12 +139,12 @@ bool resolve_device(const RunRow& row, const Catalogue& catalogue, Scenario& s,
     }
     if (s.device == nullptr) {
       if (!(system || tdp)) {
-        failure = {fmt::format("unknown device '{}'", shortened(s.device_name)),
-                   fmt::format("did you mean {}? `planner list devices` shows all; or give "
-                               "peak_tflops and device_tdp_w",
-                               quoted_list(nearest(catalogue.devices().names(), s.device_name, 3),
-                                           "or")),
-                   Col::device};
+        failure = {
+            fmt::format("unknown device '{}'", shortened(s.device_name)),
+            fmt::format("did you mean {}? `planner list devices` shows all; or give "
+                        "peak_tflops and device_tdp_w",
+                        quoted_list(nearest(catalogue.devices().names(), s.device_name, 3), "or")),
+            Col::device};
         return false;
       }
       warnings.add({Oddity::unknown_device_unused, 0, 0, s.device_name, {}});
@@ -187,8 +189,7 @@ bool resolve_device(const RunRow& row, const Catalogue& catalogue, Scenario& s,
     s.tdp = given(*tdp * watt / device);
     if (s.device != nullptr && s.device->tdp &&
         differs(*tdp, s.device->tdp->in(watt / device), 0.5)) {
-      warnings.add(
-          {Oddity::tdp_differs, *tdp, s.device->tdp->in(watt / device), s.device->id, {}});
+      warnings.add({Oddity::tdp_differs, *tdp, s.device->tdp->in(watt / device), s.device->id, {}});
     }
   } else if (s.device != nullptr && s.device->tdp) {
     s.tdp = known(*s.device->tdp, Basis::catalogue, &s.device->origin);
@@ -197,15 +198,22 @@ bool resolve_device(const RunRow& row, const Catalogue& catalogue, Scenario& s,
   return true;
 }
 
-void resolve_efficiency(const RunRow& row, Scenario& s, Warnings& warnings) {
+bool resolve_efficiency(const RunRow& row, Scenario& s, Warnings& warnings, RowFailure& failure) {
   s.goodput = known(1.0, Basis::fallback, &kAssumedGoodput);
-  if (s.options.blind) return;
+  if (s.options.blind) return true;
   if (const auto goodput = row.number(Col::goodput)) s.goodput = given(*goodput);
   const auto mfu = row.number(Col::mfu);
   if (const auto achieved = row.number(Col::achieved_tflops)) {
     s.achieved = given(*achieved * teraflops / device);
     if (s.peak) {
       const double share = models::mfu_from_achieved(*s.achieved, *s.peak);
+      if (!mfu && share > 1.0) {
+        failure = {fmt::format("achieved_tflops {:g} is above the peak of {:g}",
+                               s.achieved->in(teraflops / device), s.peak->in(teraflops / device)),
+                   "give the dense peak of the format that was used, in peak_tflops or by dtype",
+                   Col::achieved_tflops};
+        return false;
+      }
       if (!mfu) {
         s.mfu = given(share);
         s.mfu_from_achieved = true;
@@ -215,6 +223,7 @@ void resolve_efficiency(const RunRow& row, Scenario& s, Warnings& warnings) {
     }
   }
   if (mfu) s.mfu = given(*mfu);
+  return true;
 }
 
 void resolve_site(const RunRow& row, const Catalogue& catalogue, Scenario& s, Warnings& warnings) {
@@ -275,7 +284,7 @@ bool resolve(const RunRow& row, const Catalogue& catalogue, const EstimateOption
   }
   if (!resolve_params(row, catalogue, s, warnings, failure)) return false;
   if (!resolve_device(row, catalogue, s, warnings, failure)) return false;
-  resolve_efficiency(row, s, warnings);
+  if (!resolve_efficiency(row, s, warnings, failure)) return false;
   resolve_site(row, catalogue, s, warnings);
 
   if (const auto tokens = row.number(Col::tokens_b)) s.tokens = given(*tokens * kBillion);
@@ -293,8 +302,8 @@ bool resolve(const RunRow& row, const Catalogue& catalogue, const EstimateOption
     s.devices_per_node =
         known(s.device->devices_per_server->in(device), Basis::catalogue, &s.device->origin);
   } else {
-    s.devices_per_node = known(defaults.devices_per_node.value, Basis::fallback,
-                               &defaults.devices_per_node.origin);
+    s.devices_per_node =
+        known(defaults.devices_per_node.value, Basis::fallback, &defaults.devices_per_node.origin);
   }
   resolve_embodied(row, catalogue, s);
   return true;

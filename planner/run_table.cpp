@@ -69,11 +69,10 @@ RunHeader read_header(const CsvRecord& record, const std::string& file, TableJob
     any = true;
     auto& first = seen[static_cast<std::size_t>(*col)];
     if (first > 0 && problems.size() < kMostProblems) {
-      problems.push_back(
-          {where,
-           fmt::format("column '{}' stands twice: here and as column {}", shortened(cell.text),
-                       first),
-           "keep one of them"});
+      problems.push_back({where,
+                          fmt::format("column '{}' stands twice: here and as column {}",
+                                      shortened(cell.text), first),
+                          "keep one of them"});
     }
     first = i + 1;
   }
@@ -134,12 +133,11 @@ class ChunkParser {
                                       cells.end(), [](const auto& c) { return c.text.empty(); });
       if (!padded) {
         const auto at = cells.size() > wanted ? cells[wanted].offset : cells.back().offset;
-        problems.push_back({record_.locate(file_, at),
-                            fmt::format("the row has {} cells, the header has {}", cells.size(),
-                                        wanted),
-                            cells.size() > wanted
-                                ? "quote a cell that contains a comma, and write 1.5 for 1,5"
-                                : "a blank cell still needs its comma"});
+        problems.push_back(
+            {record_.locate(file_, at),
+             fmt::format("the row has {} cells, the header has {}", cells.size(), wanted),
+             cells.size() > wanted ? "quote a cell that contains a comma, and write 1.5 for 1,5"
+                                   : "a blank cell still needs its comma"});
         return false;
       }
     }
@@ -206,7 +204,8 @@ class ParallelReader {
           }
         } catch (...) {
           stopped_ = true;
-          deliver_in_turn(ticket, [] {}, std::current_exception());
+          deliver_in_turn(
+              ticket, [] {}, std::current_exception());
           return;
         }
       } catch (...) {
@@ -286,19 +285,17 @@ void read_run_table_csv(std::istream& in, const std::string& file, unsigned thre
     if (!cursor.next(record)) continue;
     const RunHeader header = read_header(record, file, job);
     const std::size_t from = std::min(
-        chunk.size, static_cast<std::size_t>(record.raw.data() + record.raw.size() -
-                                             chunk.buffer.data()) + 1);
-    const auto newlines = std::count(chunk.buffer.begin(),
-                                     chunk.buffer.begin() + static_cast<std::ptrdiff_t>(from), '\n');
+        chunk.size,
+        static_cast<std::size_t>(record.raw.data() + record.raw.size() - chunk.buffer.data()) + 1);
     const auto part = job.make_part();
     std::vector<Problem> problems;
     ChunkParser parser{file, header, separator, job};
-    const bool any = parser.parse(chunk, from, chunk.first_line + static_cast<std::size_t>(newlines),
-                                  *part, problems);
+    const bool any =
+        parser.parse(chunk, from, record.line + record.newlines.size() + 1, *part, problems);
     job.deliver(*part);
     if (!problems.empty()) throw InputError(std::move(problems));
-    const bool more = !chunker.at_end() &&
-                      ParallelReader{chunker, file, header, separator, job}.run(threads);
+    const bool more =
+        !chunker.at_end() && ParallelReader{chunker, file, header, separator, job}.run(threads);
     if (!any && !more) no_rows(file);
     return;
   }
@@ -325,9 +322,9 @@ std::string unknown_column(const std::string& file, std::size_t line, std::size_
                            std::string_view name) {
   std::vector<std::string_view> names;
   for (const auto& known : kRunColumns) names.push_back(known.name);
-  return fmt::format("{}:{}:{}: warning: unknown column '{}' is ignored; the nearest known one is {}",
-                     file, line, column, shortened(name),
-                     quoted_list(nearest(names, name, 1), "or"));
+  return fmt::format(
+      "{}:{}:{}: warning: unknown column '{}' is ignored; the nearest known one is {}", file, line,
+      column, shortened(name), quoted_list(nearest(names, name, 1), "or"));
 }
 
 TableFormat detect_format(std::string_view file_name, std::string_view beginning) {

@@ -5,6 +5,10 @@
 
 #include <bitset>
 #include <deque>
+#include <set>
+#include <sstream>
+#include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -15,12 +19,12 @@ namespace pretrain::planner {
 
 namespace {
 
-/// Turns parser events into rows as they come: nothing but the current row is held. Accepts a list
-/// of mappings, the same under the key `runs`, or one mapping for one run.
+/// Turns parser events into rows as they come, without a tree in memory. Accepts a list of
+/// mappings, the same under the key `runs`, or one mapping for one run.
 class RowBuilder : public YAML::EventHandler {
  public:
-  RowBuilder(const std::string& file, TableJob& job)
-      : file_{file}, job_{job}, part_{job.make_part()} {}
+  RowBuilder(const std::string& text, const std::string& file, TableJob& job)
+      : text_{text}, file_{file}, job_{job}, part_{job.make_part()} {}
 
   bool any() const { return any_; }
 
@@ -46,9 +50,10 @@ class RowBuilder : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
     fail(mark, "an alias (*name)", "write the value out: aliases are not part of run tables");
   }
-  void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
                 const std::string& value) override {
-    require_text(value, file_, line_of(mark) + 1);
+    if (tag == "!") require_closed(mark);
+    if (!is_text(value)) fail(mark, "an escape that stands for no character", "write the text out");
     scalar(mark, value == "~" || value == "null" ? std::string{} : value);
   }
 
@@ -108,7 +113,24 @@ class RowBuilder : public YAML::EventHandler {
     return {file_, line_of(mark), static_cast<std::size_t>(mark.column) + 1};
   }
   [[noreturn]] void fail(const YAML::Mark& mark, std::string what, std::string help) {
-    throw InputError(at(mark), std::move(what), std::move(help));
+    problems_.push_back({at(mark), std::move(what), std::move(help)});
+    finish();
+    throw std::logic_error("finish() throws what is wrong");
+  }
+  /// yaml-cpp takes a quote that the end of the file cuts off: a truncated table must not pass.
+  void require_closed(const YAML::Mark& mark) {
+    auto i = static_cast<std::size_t>(mark.pos);
+    if (i >= text_.size() || (text_[i] != '"' && text_[i] != '\'')) return;  // a block scalar
+    const char quote = text_[i];
+    for (++i; i < text_.size(); ++i) {
+      if (quote == '"' && text_[i] == '\\') {
+        ++i;
+      } else if (text_[i] == quote) {
+        if (quote == '"' || i + 1 >= text_.size() || text_[i + 1] != quote) return;
+        ++i;
+      }
+    }
+    fail(mark, "the quote opened here is never closed", "close the quote");
   }
   void note(const YAML::Mark& mark, std::string what, std::string help) {
     good_ = false;
@@ -147,8 +169,10 @@ class RowBuilder : public YAML::EventHandler {
     bool llmcarbon = false;
     const auto col = recognize_column(name, llmcarbon);
     if (!col) {
-      job_.remark(unknown_column(file_, line_of(mark), static_cast<std::size_t>(mark.column) + 1,
-                                 name));
+      if (unknown_.size() < kMostProblems && unknown_.insert(name).second) {
+        job_.remark(
+            unknown_column(file_, line_of(mark), static_cast<std::size_t>(mark.column) + 1, name));
+      }
       state_ = State::skip;
       return;
     }
@@ -174,6 +198,7 @@ class RowBuilder : public YAML::EventHandler {
     if (!what.empty()) note(mark, what, help);
   }
 
+  const std::string& text_;
   const std::string& file_;
   TableJob& job_;
   std::unique_ptr<TableJob::Part> part_;
@@ -184,6 +209,7 @@ class RowBuilder : public YAML::EventHandler {
   RunRow row_;
   std::deque<std::string> texts_;
   std::bitset<kColumns> seen_;
+  std::set<std::string> unknown_;
   Col col_{};
   bool good_ = true;
   bool first_key_ = false;
@@ -192,20 +218,43 @@ class RowBuilder : public YAML::EventHandler {
   bool any_ = false;
 };
 
+/// YAML tables are written by people and held in memory, which tells the place of a wrong byte.
+std::string whole_text(std::istream& in, const std::string& file) {
+  constexpr std::size_t kMost = std::size_t{64} << 20;
+  constexpr std::size_t kStep = std::size_t{1} << 16;
+  std::string text;
+  while (in && text.size() <= kMost) {
+    const std::size_t size = text.size();
+    text.resize(size + kStep);
+    in.read(text.data() + size, static_cast<std::streamsize>(kStep));
+    text.resize(size + static_cast<std::size_t>(in.gcount()));
+  }
+  if (text.size() > kMost) {
+    throw InputError({file, 0, 0}, "a YAML table of more than 64 MiB",
+                     "write large tables as CSV, which is read as a stream");
+  }
+  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
+  require_text(text, file, 1);
+  return text;
+}
+
 }  // namespace
 
 void read_run_table_yaml(std::istream& in, const std::string& file, TableJob& job) {
-  RowBuilder builder{file, job};
+  const std::string text = whole_text(in, file);
+  RowBuilder builder{text, file, job};
   try {
-    YAML::Parser parser{in};
+    std::istringstream stream{text};
+    YAML::Parser parser{stream};
     while (parser.HandleNextDocument(builder)) {
     }
   } catch (const YAML::Exception& e) {  // the parser's own mark survives, its type does not
     builder.finish();
     throw InputError({file, static_cast<std::size_t>(e.mark.line) + 1,
                       static_cast<std::size_t>(e.mark.column) + 1},
-                     "not valid YAML: " + e.msg, "a run table is a list of runs, each a mapping of "
-                                                 "column: value");
+                     "not valid YAML: " + e.msg,
+                     "a run table is a list of runs, each a mapping of "
+                     "column: value");
   }
   builder.finish();
   if (!builder.any()) {

@@ -1,13 +1,13 @@
 #include "planner/run_writer.hpp"
 
-#include "models/core/text.hpp"
-
 #include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include <bit>
 #include <cmath>
 #include <cstring>
+
+#include "models/core/text.hpp"
 
 namespace pretrain::planner {
 
@@ -103,7 +103,8 @@ void RunWriter::header(std::string& out) const {
 void RunWriter::row(std::string& out, const RunRow& row) const {
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     if (i > 0) out += ',';
-    if (const auto number = column_of(columns_[i]).numeric() ? row.number(columns_[i]) : std::nullopt) {
+    if (const auto number =
+            column_of(columns_[i]).numeric() ? row.number(columns_[i]) : std::nullopt) {
       append_number(out, *number);
     } else {
       append_csv_cell(out, row.text(columns_[i]));

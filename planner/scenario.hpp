@@ -43,11 +43,13 @@ struct Scenario {
   Basis type_basis = Basis::absent;
   std::string_view phase;
 
+  std::string_view unknown_architecture;  ///< as typed, when no catalogue row has that name
   Known<double> layers;
   Known<double> hidden;
   Known<double> vocab;
   Known<double> experts;
-  Known<double> moe_share;  ///< share of layers with experts
+  Known<double> experts_per_token;  ///< set where the active parameters come from it
+  Known<double> moe_share;          ///< share of layers with experts
   Known<double> total_params;
   Known<double> active_params;
   Known<double> tokens;

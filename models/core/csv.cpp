@@ -63,6 +63,10 @@ constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 }  // namespace
 
+bool is_text(std::string_view text) {
+  return text.find('\0') == std::string_view::npos && invalid_utf8(text) == std::string_view::npos;
+}
+
 void require_text(std::string_view text, const std::string& file, std::size_t first_line) {
   if (first_line == 1) {
     if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) {

@@ -92,6 +92,9 @@ class CsvCursor {
 /// ',' or ';', whichever separates the first record of `text`.
 char detect_separator(std::string_view text);
 
+/// Valid UTF-8 without a NUL byte.
+bool is_text(std::string_view text);
+
 /// Throws InputError when `text` holds a NUL byte, is not UTF-8, or starts like a workbook or
 /// UTF-16. `first_line` is the line number of its first byte.
 void require_text(std::string_view text, const std::string& file, std::size_t first_line);

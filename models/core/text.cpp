@@ -98,8 +98,9 @@ std::vector<std::string> nearest(const std::vector<std::string_view>& names,
   for (const auto name : names) {
     const std::string other = normalized(name);
     std::size_t distance = 2 * edit_distance(key, other);
-    const bool inside = !key.empty() && !other.empty() &&
-                        (other.find(key) != std::string::npos || key.find(other) != std::string::npos);
+    const bool inside =
+        !key.empty() && !other.empty() &&
+        (other.find(key) != std::string::npos || key.find(other) != std::string::npos);
     if (inside) distance /= 2;
     candidates.push_back({distance, name});
   }

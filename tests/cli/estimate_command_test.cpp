@@ -72,9 +72,8 @@ TEST(EstimateCommand, JsonReproducesLlmcarbonAndKeepsTheContract) {
   EXPECT_EQ(planner({"--version"}).out,
             "planner " + document["planner"]["version"].get<std::string>() + "\n");
   ASSERT_EQ(document["runs"].size(), 5U);
-  const auto expected =
-      Table::read(file_text(source("validation/llmcarbon.csv")), "llmcarbon.csv",
-                  {"name", "quantity", "expected"});
+  const auto expected = Table::read(file_text(source("validation/llmcarbon.csv")), "llmcarbon.csv",
+                                    {"name", "quantity", "expected"});
   std::size_t compared = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     if (expected.text(i, "quantity") != "operational_tco2e_delta") continue;
@@ -114,8 +113,9 @@ TEST(EstimateCommand, EveryPublishedRunIsComputedOrHasAReason) {
 
 TEST(EstimateCommand, ErrorRowsKeepTheContractToo) {
   Program planner;
-  const auto file = planner.write("r.csv", "name,device,device_hours,region\n"
-                                           "a,A100,100,FRA\nb,H1000,100,FRA\nc,A100,,\n,V100,5,\n");
+  const auto file = planner.write("r.csv",
+                                  "name,device,device_hours,region\n"
+                                  "a,A100,100,FRA\nb,H1000,100,FRA\nc,A100,,\n,V100,5,\n");
   const auto ran = planner({"estimate", file, "--format", "json"});
   EXPECT_EQ(ran.status, 2);
   expect_valid(ran.out);
@@ -226,7 +226,8 @@ void expect_golden(const std::string& name, const std::string& text) {
     return;
   }
   EXPECT_EQ(file_text(path), text)
-      << "tests/golden/" << name << " differs from what the program prints. If the change is meant: "
+      << "tests/golden/" << name
+      << " differs from what the program prints. If the change is meant: "
       << "PRETRAIN_UPDATE_GOLDEN=1 ./dev test, then review the difference";
 }
 
@@ -256,7 +257,8 @@ TEST(EstimateCommand, ColorsOnATerminalOnly) {
   Program planner;
   EXPECT_FALSE(contains(planner({"estimate", database()}).out, "\x1b"));
   EXPECT_CONTAINS(planner.on_terminal({"estimate", database()}).out, "\x1b[");
-  EXPECT_FALSE(contains(planner.on_terminal({"estimate", database(), "--format", "csv"}).out, "\x1b"));
+  EXPECT_FALSE(
+      contains(planner.on_terminal({"estimate", database(), "--format", "csv"}).out, "\x1b"));
   planner.environment["NO_COLOR"] = "1";
   EXPECT_FALSE(contains(planner.on_terminal({"estimate", database()}).out, "\x1b"));
   planner.environment["NO_COLOR"] = "";
@@ -267,8 +269,9 @@ TEST(EstimateCommand, ColorsOnATerminalOnly) {
 
 TEST(EstimateCommand, NamesCannotSteerTheTerminal) {
   Program planner;
-  const auto file = planner.write("r.csv", "name,device,device_hours,\x1b[31mcolumn\n"
-                                           "\x1b[2Jname,A100,5,\nb,\x1b]0;title\x07,5,\n");
+  const auto file = planner.write("r.csv",
+                                  "name,device,device_hours,\x1b[31mcolumn\n"
+                                  "\x1b[2Jname,A100,5,\nb,\x1b]0;title\x07,5,\n");
   const auto wrong = planner.write("w.csv", "type,device\n\x1b[31mdense,A100\n");
   for (const auto& ran : {planner({"estimate", file}), planner({"estimate", wrong}),
                           planner({"estimate", file, "--where", "\x1b[31mx"}),
@@ -298,8 +301,9 @@ TEST(EstimateCommand, StandardInput) {
 
 TEST(EstimateCommand, WhereSelectsByNameOrId) {
   Program planner;
-  const auto file = planner.write("r.csv", "id,name,device,device_hours\n"
-                                           "r1,Alpha,A100,1\nr2,beta,A100,2\nr3,beta,A100,3\n");
+  const auto file = planner.write("r.csv",
+                                  "id,name,device,device_hours\n"
+                                  "r1,Alpha,A100,1\nr2,beta,A100,2\nr3,beta,A100,3\n");
   const auto names = [&](const std::string& where) {
     std::string text;
     const auto ran = planner({"estimate", file, "--where", where, "--format", "csv"});
@@ -338,9 +342,10 @@ TEST(EstimateCommand, BlindIgnoresMeasurements) {
 
 TEST(EstimateCommand, BlankedRowsAreFilledInWithABasis) {
   // LLMCarbon's runs with all that it demands beside the architecture taken away.
-  const std::set<std::string> kBlanked{
-      "achieved TFLOPs/s", "hardware efficiency", "device TPD (W)", "avg. system power (W)",
-      "peak TFLOPs/s",     "PUE",                 "CO2eq/KWh"};
+  const std::set<std::string> kBlanked{"achieved TFLOPs/s", "hardware efficiency",
+                                       "device TPD (W)",    "avg. system power (W)",
+                                       "peak TFLOPs/s",     "PUE",
+                                       "CO2eq/KWh"};
   const CsvAnswer table{file_text(database())};
   std::string text;
   for (const auto& [column, cell] : table.rows.front()) text += column + ",";
@@ -360,8 +365,8 @@ TEST(EstimateCommand, BlankedRowsAreFilledInWithABasis) {
     for (const char* key : {"operational_tco2e", "embodied_tco2e", "total_tco2e"}) {
       EXPECT_GT(run["predicted"][key].value("value", 0.0), 0.0) << key << " of " << run["name"];
     }
-    for (const char* column : {"mfu", "device_tdp_w", "system_power_w", "peak_tflops", "pue",
-                               "intensity_kg_per_kwh"}) {
+    for (const char* column :
+         {"mfu", "device_tdp_w", "system_power_w", "peak_tflops", "pue", "intensity_kg_per_kwh"}) {
       const auto input = run["inputs"].value(column, Json::object());
       EXPECT_TRUE(input.value("value", 0.0) > 0) << column << " of " << run["name"];
       const auto basis = input.value("basis", "");
@@ -391,7 +396,8 @@ TEST(EstimateCommand, OutputAppearsWholeOrNotAtAll) {
   }
   ran = planner({"estimate", database(), "--format", "csv", "-o", "old.csv"});
   EXPECT_EQ(ran.status, 0);
-  EXPECT_EQ(file_text(planner.path("old.csv")), planner({"estimate", database(), "--format", "csv"}).out);
+  EXPECT_EQ(file_text(planner.path("old.csv")),
+            planner({"estimate", database(), "--format", "csv"}).out);
   struct stat status {};
   ASSERT_EQ(::stat(planner.path("old.csv").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777U, 0640U) << "permissions of the old file";
@@ -435,7 +441,8 @@ TEST(EstimateCommand, DataFolderReplacesTables) {
 TEST(EstimateCommand, WarningsOfAKindAreCounted) {
   Program planner;
   std::string text = "name,params_b,device,devices,tokens_b,region\n";
-  for (int i = 0; i < 1000; ++i) text += "r" + std::to_string(i) + ",0.1,a100-sxm-80,8,1,atlantis\n";
+  for (int i = 0; i < 1000; ++i)
+    text += "r" + std::to_string(i) + ",0.1,a100-sxm-80,8,1,atlantis\n";
   const auto ran = planner({"estimate", planner.write("r.csv", text), "--format", "csv"});
   EXPECT_EQ(ran.status, 0);
   EXPECT_EQ(count_of(ran.err, "unknown region 'atlantis'"), 1U) << "the same name, once";

@@ -28,9 +28,11 @@ class JsonSchema {
   /// Keywords are told wherever they stand, also where no document reaches them.
   static void require_known(const Json& schema) {
     static const std::set<std::string> kKnown{
-        "$schema", "$id",   "title", "description", "$defs", "$ref", "type",
-        "enum",    "const", "if",    "then",        "else",  "items", "required",
-        "properties", "additionalProperties", "propertyNames"};
+        "$schema",      "$id",      "title",      "description",
+        "$defs",        "$ref",     "type",       "enum",
+        "const",        "if",       "then",       "else",
+        "items",        "required", "properties", "additionalProperties",
+        "propertyNames"};
     if (!schema.is_object()) throw std::logic_error("a schema that is no object: " + schema.dump());
     for (const auto& [keyword, value] : schema.items()) {
       if (!kKnown.contains(keyword)) throw std::logic_error("unknown keyword " + keyword);
@@ -66,10 +68,9 @@ class JsonSchema {
     }
     if (schema.contains("type")) {
       const auto& type = schema["type"];
-      const bool fits = type.is_array()
-                            ? std::any_of(type.begin(), type.end(),
-                                          [&](const Json& t) { return is_a(t, value); })
-                            : is_a(type.get<std::string>(), value);
+      const bool fits = type.is_array() ? std::any_of(type.begin(), type.end(),
+                                                      [&](const Json& t) { return is_a(t, value); })
+                                        : is_a(type.get<std::string>(), value);
       if (!fits) return fault(value.dump().substr(0, 60) + " is not of type " + type.dump());
     }
     if (schema.contains("enum")) {
@@ -78,7 +79,8 @@ class JsonSchema {
         fault(value.dump() + " is none of " + values.dump());
       }
     }
-    if (schema.contains("const") && value != schema["const"]) fault("is not " + schema["const"].dump());
+    if (schema.contains("const") && value != schema["const"])
+      fault("is not " + schema["const"].dump());
     if (schema.contains("if")) {
       std::vector<std::string> otherwise;
       check(schema["if"], value, place, otherwise);

@@ -162,7 +162,8 @@ class Program {
     argv.push_back(nullptr);
     envp.push_back(nullptr);
     pid_t child = 0;
-    const int error = posix_spawn(&child, PRETRAIN_BINARY, &files, nullptr, argv.data(), envp.data());
+    const int error =
+        posix_spawn(&child, PRETRAIN_BINARY, &files, nullptr, argv.data(), envp.data());
     if (error != 0) throw std::runtime_error("cannot start " PRETRAIN_BINARY);
     return child;
   }

@@ -6,8 +6,8 @@ namespace pretrain {
 namespace {
 
 TEST(InputError, ReadsLikeACompilerDiagnostic) {
-  EXPECT_EQ(to_text({{"runs.csv", 7, 24}, "'400W' is not a number", "use digits"}),
-            "runs.csv:7:24: error: '400W' is not a number\n  help: use digits");
+  const Problem problem{{"runs.csv", 7, 24}, "'400W' is not a number", "use digits"};
+  EXPECT_EQ(to_text(problem), "runs.csv:7:24: error: '400W' is not a number\n  help: use digits");
 }
 
 TEST(InputError, LeavesOutThePlaceThatIsNotKnown) {

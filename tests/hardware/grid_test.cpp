@@ -72,7 +72,8 @@ TEST(Grid, KeepsItsTextWhenMoved) {
   auto grid = shipped_grid("grid.csv");
   const auto moved = std::move(grid);
   ASSERT_NE(moved.find("France"), nullptr);
-  EXPECT_EQ(moved.find("France")->origin.place, "grid.csv country/FRA");
+  EXPECT_EQ(moved.find("France")->origin.place,
+            "grid.csv country/FRA (2023, average, lifecycle, location)");
 }
 
 constexpr std::string_view kHeader =

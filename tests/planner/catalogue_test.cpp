@@ -47,7 +47,8 @@ TEST(Catalogue, ReplacedTableIsUsed) {
   const std::string run = "device,device_hours\nH100,1000\n";
   const OneRun before{run};
   const OneRun after{run, {}, other};
-  EXPECT_NEAR(after[Key::facility_energy_mwh] / before[Key::facility_energy_mwh], 2.0 / 1.54, 1e-12);
+  EXPECT_NEAR(after[Key::facility_energy_mwh] / before[Key::facility_energy_mwh], 2.0 / 1.54,
+              1e-12);
   EXPECT_DOUBLE_EQ(after[Key::node_energy_mwh], before[Key::node_energy_mwh]);
 }
 

@@ -35,7 +35,8 @@ const std::vector<Case>& cases() {
       {"type,params_b,active_params_b,device,devices,tokens_b,device_tdp_w,mfu\n"
        "moe,46.7,12.9,H100,512,1000,500,0.4\n",
        {}},
-      {"layers,hidden,vocab,device,devices,tokens_b,region\n96,12288,50257,V100,1000,300,DEU\n", {}},
+      {"layers,hidden,vocab,device,devices,tokens_b,region\n96,12288,50257,V100,1000,300,DEU\n",
+       {}},
       {"layers,hidden,device,devices,tokens_b\n24,1024,B200,8,30\n", {}},
       {"type,layers,hidden,experts,experts_per_token,moe_layer_period,device,tokens_b,days\n"
        "moe,24,1024,64,2,2,tpu-v3,100,10\n",
@@ -92,8 +93,7 @@ const std::map<std::string, Equation, std::less<>>& equations() {
        }},
       {"devices.needed",
        [](const Terms& t) {
-         return std::ceil(t.at("C") /
-                          (t.at("R") * kTera * t.at("T") * kSecondsPerDay * t.at("g")));
+         return std::ceil(t.at("C") / (t.at("R") * kTera * t.at("T") * kSecondsPerDay * t.at("g")));
        }},
       {"time.device_hours", [](const Terms& t) { return t.at("n") * t.at("T") * 24; }},
       {"efficiency.achieved", [](const Terms& t) { return t.at("achieved") / t.at("peak"); }},
@@ -101,21 +101,23 @@ const std::map<std::string, Equation, std::less<>>& equations() {
       {"efficiency.llmcarbon.hardware", [](const Terms& t) { return throughput(t.at("N")) / 312; }},
       {"efficiency.implied",
        [](const Terms& t) {
-         return t.at("C") /
-                (t.at("peak") * kTera * t.at("n_T") * kSecondsPerHour * t.at("g"));
+         return t.at("C") / (t.at("peak") * kTera * t.at("n_T") * kSecondsPerHour * t.at("g"));
        }},
       {"power.device.load", [](const Terms& t) { return t.at("load") * t.at("TDP"); }},
       {"power.device.share", [](const Terms& t) { return t.at("P_node") / t.at("k"); }},
       {"power.node.over_device", [](const Terms& t) { return t.at("k") * t.at("P_device"); }},
-      {"power.node.rating", [](const Terms& t) { return t.at("load") * t.at("rating") / t.at("n_s"); }},
-      {"power.scaled", [](const Terms& t) { return t.at("P_m") * t.at("limit") / t.at("limit_m"); }},
+      {"power.node.rating",
+       [](const Terms& t) { return t.at("load") * t.at("rating") / t.at("n_s"); }},
+      {"power.scaled",
+       [](const Terms& t) { return t.at("P_m") * t.at("limit") / t.at("limit_m"); }},
       {"energy.device", [](const Terms& t) { return t.at("P_device") * t.at("n_T") / 1e6; }},
       {"energy.node", [](const Terms& t) { return t.at("P_node") * t.at("n_T") / 1e6; }},
       {"energy.facility", [](const Terms& t) { return t.at("PUE") * t.at("E_node"); }},
       {"carbon.operational", [](const Terms& t) { return t.at("E") * t.at("CI"); }},
       {"carbon.offset", [](const Terms& t) { return t.at("share") * t.at("CO2e"); }},
       {"carbon.total", [](const Terms& t) { return t.at("operational") + t.at("embodied"); }},
-      {"embodied.llmcarbon", [](const Terms& t) { return t.at("M") * t.at("T") / t.at("LT") / 1000; }},
+      {"embodied.llmcarbon",
+       [](const Terms& t) { return t.at("M") * t.at("T") / t.at("LT") / 1000; }},
       {"embodied.amortized",
        [](const Terms& t) { return t.at("M") * t.at("n_T") / (t.at("LT") * t.at("u")) / 1000; }},
       {"embodied.server", [](const Terms& t) { return t.at("card") + t.at("host") / t.at("n_s"); }},
@@ -173,7 +175,8 @@ TEST(Explain, LastResultsAreThePredictedOnes) {
       const bool computed = key >= Key::device_energy_mwh || key == Key::tflops_per_device ||
                             key == Key::training_flops || key == Key::tokens_per_s_per_device;
       EXPECT_FALSE(value && computed && found == last.end())
-          << info_of(key).name << " is not explained for\n" << csv;
+          << info_of(key).name << " is not explained for\n"
+          << csv;
     }
   }
 }
@@ -191,7 +194,8 @@ TEST(Explain, StepsUseOnlyWhatStandsBefore) {
                                   return std::abs(result - term.value) <= 1e-9 * std::abs(result);
                                 }))
             << term.symbol << " = " << term.value << " of " << step.equation
-            << " comes from nowhere:\n" << csv;
+            << " comes from nowhere:\n"
+            << csv;
       }
       results.push_back(step.result);
     }
@@ -209,7 +213,8 @@ TEST(Explain, InputsHaveABasisAndAPlace) {
           << input.column;
       const bool plain = input.column == "type" || input.column == "dtype";
       EXPECT_TRUE(input.basis == Basis::given || input.origin != nullptr || plain)
-          << input.column << " of\n" << csv;
+          << input.column << " of\n"
+          << csv;
       if (const auto col = find_column(input.column); col && run.row().has(*col)) {
         if (const auto number = column_of(*col).numeric() ? run.row().number(*col) : std::nullopt) {
           EXPECT_NEAR(std::get<double>(input.value), *number, 1e-12 * *number) << input.column;

@@ -21,11 +21,12 @@ constexpr double kIntensity = 0.4;
 /// That run with its published energy and carbon in a scope.
 OneRun reported(const std::string& scope, const std::string& energy, const std::string& carbon,
                 const std::string& notes = "", const EstimateOptions& options = {}) {
-  return OneRun{"device,device_hours,pue,intensity_kg_per_kwh,energy_scope,energy_basis,"
-                "reported_energy_mwh,reported_tco2e_operational,notes\n"
-                "A100,1000,1.1,0.4," +
-                    scope + ",metered," + energy + "," + carbon + ",\"" + notes + "\"\n",
-                options};
+  return OneRun{
+      "device,device_hours,pue,intensity_kg_per_kwh,energy_scope,energy_basis,"
+      "reported_energy_mwh,reported_tco2e_operational,notes\n"
+      "A100,1000,1.1,0.4," +
+          scope + ",metered," + energy + "," + carbon + ",\"" + notes + "\"\n",
+      options};
 }
 
 TEST(Predicted, KeysAndUnitsAreTheContract) {
@@ -114,9 +115,10 @@ TEST(Predicted, ReportedZeroAndMissingPredictionsHaveReasonsInsteadOfDeltas) {
     EXPECT_NE(item.reason.find("0"), std::string_view::npos) << item.reason;
   }
   // Without an intensity there is energy and no carbon.
-  const OneRun run{"device,device_hours,reported_energy_mwh,reported_tco2e_operational,"
-                   "reported_days,reported_mfu,reported_tflops_per_device,reported_iteration_s\n"
-                   "A100,1000,0.5,0.2,3,0.4,120,5\n"};
+  const OneRun run{
+      "device,device_hours,reported_energy_mwh,reported_tco2e_operational,"
+      "reported_days,reported_mfu,reported_tflops_per_device,reported_iteration_s\n"
+      "A100,1000,0.5,0.2,3,0.4,120,5\n"};
   const auto compared = run.compared();
   EXPECT_TRUE(compared.find(Key::facility_energy_mwh)->delta);
   for (const auto key : {Key::operational_tco2e, Key::training_days, Key::mfu,
@@ -161,7 +163,8 @@ TEST(Predicted, EmbodiedIsComparedOverTheReportedDays) {
       "30,A100,1024,600,100,3\n";
   const OneRun seeing{csv};
   const auto item = *seeing.compared().find(Key::embodied_tco2e);
-  EXPECT_NEAR(*item.predicted, seeing[Key::embodied_tco2e] * 100 / seeing[Key::training_days], 1e-9);
+  EXPECT_NEAR(*item.predicted, seeing[Key::embodied_tco2e] * 100 / seeing[Key::training_days],
+              1e-9);
   EXPECT_NE(item.basis.find("reported days"), std::string_view::npos);
   const OneRun blind{csv, {.blind = true}};
   const auto unseen = *blind.compared().find(Key::embodied_tco2e);

@@ -102,8 +102,9 @@ std::string problem(const std::string& text, const std::string& file = "runs.csv
   return problems_of(text, file, rows).front();
 }
 
-#define EXPECT_CONTAINS(text, part) \
-  EXPECT_NE(std::string{text}.find(part), std::string::npos) << "'" << (part) << "' is not in:\n" << (text)
+#define EXPECT_CONTAINS(text, part)                                                               \
+  EXPECT_NE(std::string{text}.find(part), std::string::npos) << "'" << (part) << "' is not in:\n" \
+                                                             << (text)
 
 // ---- the header
 
@@ -113,24 +114,27 @@ TEST(RunTable, BothHeadersInAnyOrder) {
       "device_tdp_w=450 peak_tflops=123 system_power_w=288 intensity_kg_per_kwh=0.177 pue=1.09 "
       "mfu=0.39 achieved_tflops=48 total_zettaflops=13.3 reported_days=3.1 "
       "reported_energy_mwh=24.1 reported_tco2e_operational=4.3"};
-  EXPECT_EQ(rows_of("name,type,parameter # (B),base model param. # (B),token # (B),CO2eq/KWh,PUE,"
-                    "computing device,device TPD (W),avg. system power (W),peak TFLOPs/s,"
-                    "achieved TFLOPs/s,hardware efficiency,device #,total zettaFLOPs,training days,"
-                    "actual tCO2eq,energy MWh\n"
-                    "a,MoE,619,2.3,1000,0.177,1.09,TPUV3,450,288,123,48,0.39,8,13.3,3.1,4.3,24.1\n"),
-            kOurs);
-  EXPECT_EQ(rows_of("ENERGY mwh,Training Days,actual tCO2eq,total zettaFLOPs,device #,"
-                    "hardware efficiency,achieved TFLOPs/s,peak TFLOPs/s,avg. system power (W),"
-                    "device TPD (W),computing device,Pue,CO2eq/kwh,token # (b),"
-                    "base model param. # (B),parameter # (B),Type,NAME\n"
-                    "24.1,3.1,4.3,13.3,8,0.39,48,123,288,450,TPUV3,1.09,0.177,1000,2.3,619,moe,a\n"),
-            kOurs);
-  EXPECT_EQ(rows_of("reported_energy_mwh,reported_days,reported_tco2e_operational,"
-                    "total_zettaflops,devices,mfu,achieved_tflops,peak_tflops,system_power_w,"
-                    "device_tdp_w,device,pue,intensity_kg_per_kwh,tokens_b,active_params_b,"
-                    "params_b,type,name\n"
-                    "24.1,3.1,4.3,13.3,8,0.39,48,123,288,450,TPUV3,1.09,0.177,1000,2.3,619,moe,a\n"),
-            kOurs);
+  EXPECT_EQ(
+      rows_of("name,type,parameter # (B),base model param. # (B),token # (B),CO2eq/KWh,PUE,"
+              "computing device,device TPD (W),avg. system power (W),peak TFLOPs/s,"
+              "achieved TFLOPs/s,hardware efficiency,device #,total zettaFLOPs,training days,"
+              "actual tCO2eq,energy MWh\n"
+              "a,MoE,619,2.3,1000,0.177,1.09,TPUV3,450,288,123,48,0.39,8,13.3,3.1,4.3,24.1\n"),
+      kOurs);
+  EXPECT_EQ(
+      rows_of("ENERGY mwh,Training Days,actual tCO2eq,total zettaFLOPs,device #,"
+              "hardware efficiency,achieved TFLOPs/s,peak TFLOPs/s,avg. system power (W),"
+              "device TPD (W),computing device,Pue,CO2eq/kwh,token # (b),"
+              "base model param. # (B),parameter # (B),Type,NAME\n"
+              "24.1,3.1,4.3,13.3,8,0.39,48,123,288,450,TPUV3,1.09,0.177,1000,2.3,619,moe,a\n"),
+      kOurs);
+  EXPECT_EQ(
+      rows_of("reported_energy_mwh,reported_days,reported_tco2e_operational,"
+              "total_zettaflops,devices,mfu,achieved_tflops,peak_tflops,system_power_w,"
+              "device_tdp_w,device,pue,intensity_kg_per_kwh,tokens_b,active_params_b,"
+              "params_b,type,name\n"
+              "24.1,3.1,4.3,13.3,8,0.39,48,123,288,450,TPUV3,1.09,0.177,1000,2.3,619,moe,a\n"),
+      kOurs);
 }
 
 TEST(RunTable, ColumnsThatAreUnknownOrStandTwice) {
@@ -171,13 +175,16 @@ TEST(RunTable, DialectsGiveTheSameRows) {
   EXPECT_EQ(rows_of(kHeader + "\na,A100,8,1.1\nb,V100,,1.2"), kWanted) << "no last line break";
   EXPECT_EQ(rows_of(kHeader + "\r\na,A100,8,1.1\r\nb,V100,,1.2\r\n"), kWanted) << "CRLF";
   EXPECT_EQ(rows_of("\xEF\xBB\xBF" + kHeader + "\na,A100,8,1.1\nb,V100,,1.2\n"), kWanted) << "mark";
-  EXPECT_EQ(rows_of("name;device;devices;pue\na;A100;8;1.1\nb;V100;;1.2\n"), kWanted) << "semicolons";
+  EXPECT_EQ(rows_of("name;device;devices;pue\na;A100;8;1.1\nb;V100;;1.2\n"), kWanted)
+      << "semicolons";
   EXPECT_EQ(rows_of("# a, remark; with \"both\n" + kHeader +
                     "\n\n# one more\na,A100,8,1.1\n  \n\t\n#\nb,V100,,1.2\n#end"),
             kWanted)
       << "comments and blank lines";
-  EXPECT_EQ(rows_of("\"name\",\"device\",devices,\"pue\"\n\"a\",\"A100\",\"8\",1.1\nb,\"V100\",\"\",1.2\n"),
-            kWanted)
+  EXPECT_EQ(
+      rows_of(
+          "\"name\",\"device\",devices,\"pue\"\n\"a\",\"A100\",\"8\",1.1\nb,\"V100\",\"\",1.2\n"),
+      kWanted)
       << "quotes";
   EXPECT_EQ(rows_of("name , device ,devices\t, pue\n a ,A100 , 8, 1.1 \nb,V100, ,1.2\n"), kWanted)
       << "padding";
@@ -200,7 +207,8 @@ TEST(RunTable, FormatByEndingElseByBeginning) {
   }
   // What was read ahead to find out is not lost.
   const std::string long_remark = "# " + std::string(10000, 'x') + "\n";
-  EXPECT_EQ(rows_of(long_remark + "name\na\n", "standard input"), std::vector<std::string>{"name=a"});
+  EXPECT_EQ(rows_of(long_remark + "name\na\n", "standard input"),
+            std::vector<std::string>{"name=a"});
   EXPECT_EQ(rows_of("- name: a\n" + long_remark + "- name: b\n", "standard input"),
             (std::vector<std::string>{"name=a", "name=b"}));
 }
@@ -254,11 +262,14 @@ TEST(RunTable, RaggedRowsHaveAPlace) {
 TEST(RunTable, PlacesOfWrongCells) {
   EXPECT_CONTAINS(problem("name,devices\na,8\nb,400W\n"), "runs.csv:3:3: error: '400W'");
   EXPECT_CONTAINS(problem("name,devices\n\"a \"\"b\"\"\n\",400W\n"), "runs.csv:3:3: error: '400W'");
-  EXPECT_CONTAINS(problem("\xEF\xBB\xBFname,devices\r\na,-1\r\n"), "runs.csv:2:3: error: devices -1");
+  EXPECT_CONTAINS(problem("\xEF\xBB\xBFname,devices\r\na,-1\r\n"),
+                  "runs.csv:2:3: error: devices -1");
   EXPECT_CONTAINS(problem("# x\n\nname,devices\n# y\na,1.5\n"), "runs.csv:5:3: error: devices 1.5");
   // A header of several lines moves the lines below it, doubled quotes in it or not.
-  EXPECT_CONTAINS(problem("name,devices,\"unit\n(x)\"\na,-1,\n"), "runs.csv:3:3: error: devices -1");
-  EXPECT_CONTAINS(problem("name,devices,\"\"\"x\"\"\n\"\na,-1,\n"), "runs.csv:3:3: error: devices -1");
+  EXPECT_CONTAINS(problem("name,devices,\"unit\n(x)\"\na,-1,\n"),
+                  "runs.csv:3:3: error: devices -1");
+  EXPECT_CONTAINS(problem("name,devices,\"\"\"x\"\"\n\"\na,-1,\n"),
+                  "runs.csv:3:3: error: devices -1");
   EXPECT_CONTAINS(problem("type\ndens\n"), "one of: dense, moe");
   EXPECT_CONTAINS(problem("tie_embeddings\n1\n"), "one of: true, false");
 }
@@ -302,8 +313,10 @@ TEST(RunTableYaml, ThreeShapes) {
   EXPECT_EQ(rows_of("runs:\n  - name: a\n    device: A100\n    devices: 8\n", "x.yaml"), kWanted);
   EXPECT_EQ(rows_of("runs: [{name: a, device: \"A100\", devices: '8'}]\n", "x.yaml"), kWanted);
   EXPECT_EQ(rows_of("name: a\ndevice: A100\ndevices: 8\n", "x.yaml"), kWanted);
-  EXPECT_EQ(rows_of("%YAML 1.2\n---\n- name: a\n  device: A100\n  devices: 8\n...\n", "x.yaml"), kWanted);
-  EXPECT_EQ(rows_of("\xEF\xBB\xBF- name: a\r\n  device: A100\r\n  devices: 8\r\n", "x.yaml"), kWanted);
+  EXPECT_EQ(rows_of("%YAML 1.2\n---\n- name: a\n  device: A100\n  devices: 8\n...\n", "x.yaml"),
+            kWanted);
+  EXPECT_EQ(rows_of("\xEF\xBB\xBF- name: a\r\n  device: A100\r\n  devices: 8\r\n", "x.yaml"),
+            kWanted);
   EXPECT_EQ(rows_of("- name: a\n---\n- name: b\n", "x.yaml"),
             (std::vector<std::string>{"name=a", "name=b"}))
       << "several documents";
@@ -318,7 +331,8 @@ TEST(RunTableYaml, WhatIsRefusedHasAPlace) {
   const auto yaml = [](const std::string& text) { return problem(text, "x.yaml"); };
   EXPECT_CONTAINS(yaml("- name: a\n  device: x\n  name: b\n"),
                   "x.yaml:3:3: error: key 'name' stands twice in one run");
-  EXPECT_CONTAINS(yaml("- \"device #\": 8\n  devices: 8\n"), "x.yaml:2:3: error: key 'devices' stands");
+  EXPECT_CONTAINS(yaml("- \"device #\": 8\n  devices: 8\n"),
+                  "x.yaml:2:3: error: key 'devices' stands");
   EXPECT_CONTAINS(yaml("- name: &n a\n- name: *n\n"), "x.yaml:2:9: error: an alias");
   EXPECT_CONTAINS(yaml("- &r {name: a}\n- *r\n"), "x.yaml:2:3: error: an alias");
   EXPECT_CONTAINS(yaml("- device: [A100, V100]\n"),
@@ -330,12 +344,14 @@ TEST(RunTableYaml, WhatIsRefusedHasAPlace) {
   EXPECT_CONTAINS(yaml("- name: a\n  devices: 400W\n"), "x.yaml:2:12: error: '400W'");
   EXPECT_CONTAINS(yaml("hello\n"), "x.yaml:1:1: error: 'hello' where a run is wanted");
   EXPECT_CONTAINS(yaml("- a\n- b\n"), "x.yaml:1:3: error: 'a' where a run is wanted");
-  EXPECT_CONTAINS(yaml("runs:\n- name: a\nmore: 1\n"), "x.yaml:3:1: error: key 'more' beside 'runs'");
+  EXPECT_CONTAINS(yaml("runs:\n- name: a\nmore: 1\n"),
+                  "x.yaml:3:1: error: key 'more' beside 'runs'");
   EXPECT_CONTAINS(yaml("- [a, b]\n"), "x.yaml:1:3: error: a list where");
   for (const char* empty : {"", "# remark\n", "---\n", "[]\n", "runs: []\n"}) {
     EXPECT_CONTAINS(yaml(empty), "x.yaml: error: no runs in this file");
   }
-  EXPECT_CONTAINS(yaml(std::string(20000, '[')), "x.yaml:1:") << "depth must not overflow the stack";
+  EXPECT_CONTAINS(yaml(std::string(20000, '[')), "x.yaml:1:")
+      << "depth must not overflow the stack";
 
   Rows rows;
   read("- name: a\n  devcie: x\n- name: b\n  tokens: 4\n", rows, "x.yaml");
@@ -352,7 +368,8 @@ TEST(RunTableYaml, UnknownKeyIsRemarkedOnceForTheTable) {
 }
 
 TEST(RunTableYaml, BytesThatAreNoTextHaveTheirPlace) {
-  EXPECT_CONTAINS(problem("- name: a\n  device: caf\xE9\n", "x.yaml"), "x.yaml:2:14: error: byte 0xE9");
+  EXPECT_CONTAINS(problem("- name: a\n  device: caf\xE9\n", "x.yaml"),
+                  "x.yaml:2:14: error: byte 0xE9");
   EXPECT_CONTAINS(problem("- name: \"\\x00\"\n", "x.yaml"), "x.yaml:1:");
 }
 
@@ -393,8 +410,9 @@ TEST(RunTable, ThreadsChangeNothing) {
   read(text, one, "runs.csv", 1);
   read(text, four, "runs.csv", 4);
   ASSERT_EQ(one.rows.size(), kRows);
-  EXPECT_EQ(one.rows.front(), "id=r0 name=run 0 params_b=1.25 device=A100 devices=1 "
-                              "notes=two\nlines, \"quoted\"");
+  EXPECT_EQ(one.rows.front(),
+            "id=r0 name=run 0 params_b=1.25 device=A100 devices=1 "
+            "notes=two\nlines, \"quoted\"");
   EXPECT_TRUE(std::is_sorted(one.lines.begin(), one.lines.end()));
   EXPECT_EQ(one.lines.back(), 1 + kRows + kRows / 100);
   EXPECT_TRUE(one.rows == four.rows);
@@ -407,7 +425,8 @@ TEST(RunTable, ErrorInTheMiddleDeliversWhatStandsBefore) {
   auto text = large_table(kRows);
   const auto at = text.find("\nr" + std::to_string(kBad) + ",");
   ASSERT_NE(at, std::string::npos);
-  const auto line = 2 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
+  const auto line =
+      2 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
   text.insert(at + 1, "bad,x,-1,A100,,,\n");
   for (const unsigned threads : {1U, 4U}) {
     Rows rows;
@@ -437,8 +456,8 @@ TEST(RunTable, JobThatThrowsStopsTheReading) {
 TEST(RunTableYaml, ErrorInTheMiddleDeliversWhatStandsBefore) {
   std::string good;
   for (int i = 0; i < 300; ++i) good += "- name: r" + std::to_string(i) + "\n";
-  for (const char* bad : {"- devices: -1\n", "- device: [a]\n",
-                          "- name: &n x\n  id: *n\n", "- name: x\n\tid: y\n"}) {
+  for (const char* bad :
+       {"- devices: -1\n", "- device: [a]\n", "- name: &n x\n  id: *n\n", "- name: x\n\tid: y\n"}) {
     Rows rows;
     problems_of(good + bad, "x.yaml", rows);
     EXPECT_EQ(rows.rows.size(), 300U) << bad;

@@ -99,7 +99,8 @@ TEST(RunWriter, WhatIsWrittenReadsBack) {
   std::istringstream in{table};
   for_each_row(in, "in.csv", [&](const RunRow& row) { writer.row(once, row); });
   EXPECT_TRUE(once.starts_with("id,name,type,params_b,devices,tie_embeddings,days,notes\n"));
-  EXPECT_NE(once.find(",175,"), std::string::npos) << "counts are written in the unit of the column";
+  EXPECT_NE(once.find(",175,"), std::string::npos)
+      << "counts are written in the unit of the column";
   EXPECT_NE(once.find(",14,"), std::string::npos) << "durations are written in days";
 
   std::string twice;

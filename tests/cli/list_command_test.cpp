@@ -1,0 +1,111 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "tests/cli/program.hpp"
+
+namespace pretrain::cli {
+namespace {
+
+/// The column of a JSON list; blanks are NaN.
+std::vector<double> numbers(const Json& list, const char* key) {
+  std::vector<double> values;
+  for (const auto& row : list) {
+    values.push_back(row.value(key, std::numeric_limits<double>::quiet_NaN()));
+  }
+  return values;
+}
+
+TEST(ListCommand, EfficiencyOfADeviceIsPeakOverLimit) {
+  const Program planner;
+  const auto devices = planner({"list", "devices", "--format", "json"}).json();
+  EXPECT_GT(devices.size(), 50U);
+  std::size_t checked = 0;
+  for (const auto& d : devices) {
+    // The best format that people train in: bf16, else fp16, else fp32.
+    const char* formats[] = {"bf16_tflops", "fp16_tflops", "fp32_tflops"};
+    const auto* peak = std::find_if(std::begin(formats), std::end(formats),
+                                    [&](const char* key) { return d.contains(key); });
+    const bool known = peak != std::end(formats) && d.contains("tdp_w");
+    ASSERT_EQ(d.contains("gflops_per_w"), known) << d["id"];
+    if (!known) continue;
+    EXPECT_NEAR(d["gflops_per_w"].get<double>(),
+                1000 * d[*peak].get<double>() / d["tdp_w"].get<double>(), 1e-9)
+        << d["id"];
+    ++checked;
+  }
+  EXPECT_GT(checked, 50U);
+  const auto h100 = std::find_if(devices.begin(), devices.end(),
+                                 [](const Json& d) { return d["id"] == "h100-sxm"; });
+  ASSERT_NE(h100, devices.end());
+  EXPECT_NEAR((*h100)["gflops_per_w"].get<double>(), 989.4 / 0.7, 1e-9);
+}
+
+TEST(ListCommand, SortsBothWaysWithBlanksLast) {
+  const Program planner;
+  for (const char* key : {"gflops_per_w", "embodied_kg", "memory_gb"}) {
+    for (const bool down : {false, true}) {
+      const auto ran = planner(
+          {"list", "devices", "--format", "json", "--sort", (down ? "-" : "") + std::string{key}});
+      ASSERT_EQ(ran.status, 0) << ran.err;
+      const auto values = numbers(ran.json(), key);
+      const auto blank =
+          std::find_if(values.begin(), values.end(), [](double v) { return std::isnan(v); });
+      EXPECT_TRUE(std::all_of(blank, values.end(), [](double v) { return std::isnan(v); })) << key;
+      EXPECT_TRUE(down ? std::is_sorted(values.begin(), blank, std::greater<>{})
+                       : std::is_sorted(values.begin(), blank))
+          << key << down;
+      EXPECT_GT(blank - values.begin(), 5) << key;
+    }
+  }
+  const auto regions = planner({"list", "regions", "--sort", "-g_per_kwh", "--format", "json"});
+  const auto intensities = numbers(regions.json(), "g_per_kwh");
+  EXPECT_TRUE(std::is_sorted(intensities.begin(), intensities.end(), std::greater<>{}));
+}
+
+TEST(ListCommand, FormatsHoldTheSameRows) {
+  const Program planner;
+  for (const char* what : {"devices", "regions", "architectures"}) {
+    const auto json = planner({"list", what, "--format", "json"}).json();
+    const CsvAnswer csv{planner({"list", what, "--format", "csv"}).out};
+    const auto table = planner({"list", what});
+    const auto markdown = planner({"list", what, "--format", "markdown"});
+    EXPECT_EQ(table.status, 0);
+    EXPECT_EQ(table.err, "");
+    ASSERT_EQ(csv.rows.size(), json.size()) << what;
+    EXPECT_EQ(count_of(table.out, "\n"), json.size() + 1) << what;
+    EXPECT_EQ(count_of(markdown.out, "\n"), json.size() + 2) << what;
+    for (std::size_t i = 0; i < json.size(); ++i) {
+      for (const auto& [key, value] : json[i].items()) {
+        const auto& cell = csv.rows[i].at(key);
+        if (value.is_string()) {
+          EXPECT_EQ(cell, value.get<std::string>()) << what << key;
+        } else {
+          EXPECT_EQ(std::stod(cell), value.get<double>()) << what << key;
+        }
+      }
+    }
+    EXPECT_EQ(planner({"list", what, "-o", "list.txt"}).out, "");
+    EXPECT_EQ(file_text(planner.path("list.txt")), table.out);
+  }
+  EXPECT_NE(planner({"list", "regions", "--grid", "mlco2-2019"}).out,
+            planner({"list", "regions"}).out);
+}
+
+TEST(ListCommand, WhatIsUnknownIsRefused) {
+  const Program planner;
+  const auto ran = planner({"list", "devices", "--sort", "speed"});
+  EXPECT_EQ(ran.status, 2);
+  EXPECT_EQ(ran.out, "");
+  EXPECT_CONTAINS(ran.err, "--sort: error: no column 'speed'");
+  EXPECT_CONTAINS(ran.err, "  help: one of: id, vendor");
+  EXPECT_CONTAINS(ran.err, "gflops_per_w");
+  EXPECT_EQ(planner({"list", "devices", "--format", "jsonl"}).status, 2);
+  const auto runs = planner({"list", "runs"});
+  EXPECT_EQ(runs.status, 2);
+  EXPECT_CONTAINS(runs.err, "there is no such store");
+  EXPECT_CONTAINS(runs.err, "  help: ");
+}
+
+}  // namespace
+}  // namespace pretrain::cli

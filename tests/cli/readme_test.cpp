@@ -1,0 +1,89 @@
+// Every command in the README runs, and the output that it shows is what the program prints.
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tests/cli/program.hpp"
+
+namespace pretrain::cli {
+namespace {
+
+/// The lines of the README's code blocks.
+std::vector<std::string> code_lines() {
+  std::istringstream readme{file_text(source("README.md"))};
+  std::vector<std::string> lines;
+  bool code = false;
+  for (std::string line; std::getline(readme, line);) {
+    if (line.starts_with("```")) {
+      code = !code;
+    } else if (code) {
+      lines.push_back(line);
+    }
+  }
+  return lines;
+}
+
+/// The words of a command; the description behind it begins after three spaces.
+std::vector<std::string> words_of(const std::string& line) {
+  std::istringstream text{line.substr(0, line.find("   "))};
+  std::vector<std::string> words;
+  for (std::string word; text >> word;) words.push_back(word);
+  return words;
+}
+
+TEST(Readme, CommandsRun) {
+  Program planner;
+  planner.write("my.csv", planner({"init"}).out);
+  std::size_t ran = 0;
+  for (const auto& line : code_lines()) {
+    auto words = words_of(line);
+    if (words.empty() || words.front() != "planner") continue;
+    words.erase(words.begin());
+    if (words.size() > 2 && words[words.size() - 2] == ">") words.resize(words.size() - 2);
+    std::vector<std::vector<std::string>> commands{words};
+    if (line.find("path|check|export|import") != std::string::npos) {
+      commands = {{"db", "path"}, {"db", "check"}, {"db", "export"}};
+    }
+    for (const auto& command : commands) {
+      const auto result = planner.run(command);
+      EXPECT_EQ(result.status, 0) << line << "\n" << result.err;
+      EXPECT_FALSE(result.out.empty()) << line;
+      ++ran;
+    }
+  }
+  EXPECT_GE(ran, 10U);
+}
+
+TEST(Readme, ShowsWhatTheProgramPrints) {
+  const auto lines = code_lines();
+  std::string shown;
+  bool inside = false;
+  for (const auto& line : lines) {
+    if (line == "$ ./dev estimate db/database.csv") {
+      inside = true;
+    } else if (inside && line.starts_with("./dev")) {
+      break;
+    } else if (inside) {
+      shown += line + "\n";
+    }
+  }
+  ASSERT_FALSE(shown.empty());
+  const auto result = Program{}({"estimate", source("db/database.csv")});
+  EXPECT_EQ(result.out.substr(0, shown.size()), shown);
+}
+
+TEST(Readme, DeltasAreThoseOfABlindRun) {
+  const auto readme = file_text(source("README.md"));
+  const auto result = Program{}({"estimate", source("db/database.csv"), "--blind", "--format", "json"});
+  ASSERT_EQ(result.status, 0);
+  for (const auto& run : result.json().at("runs")) {
+    const double delta = 100.0 * run.at("delta").at("operational_tco2e").get<double>();
+    char text[64];
+    std::snprintf(text, sizeof text, std::abs(delta) < 10 ? "%+.1f%% (%s)" : "%+.0f%% (%s)", delta,
+                  run.at("name").get<std::string>().c_str());
+    EXPECT_CONTAINS(readme, text);
+  }
+}
+
+}  // namespace
+}  // namespace pretrain::cli
