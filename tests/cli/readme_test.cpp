@@ -74,7 +74,8 @@ TEST(Readme, ShowsWhatTheProgramPrints) {
 
 TEST(Readme, DeltasAreThoseOfABlindRun) {
   const auto readme = file_text(source("README.md"));
-  const auto result = Program{}({"estimate", source("db/database.csv"), "--blind", "--format", "json"});
+  const auto result =
+      Program{}({"estimate", source("db/database.csv"), "--blind", "--format", "json"});
   ASSERT_EQ(result.status, 0);
   for (const auto& run : result.json().at("runs")) {
     const double delta = 100.0 * run.at("delta").at("operational_tco2e").get<double>();
