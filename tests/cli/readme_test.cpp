@@ -77,7 +77,8 @@ TEST(Readme, DeltasAreThoseOfABlindRun) {
   const auto result =
       Program{}({"estimate", source("db/database.csv"), "--blind", "--format", "json"});
   ASSERT_EQ(result.status, 0);
-  for (const auto& run : result.json().at("runs")) {
+  const auto json = result.json();
+  for (const auto& run : json.at("runs")) {
     const double delta = 100.0 * run.at("delta").at("operational_tco2e").get<double>();
     char text[64];
     std::snprintf(text, sizeof text, std::abs(delta) < 10 ? "%+.1f%% (%s)" : "%+.0f%% (%s)", delta,

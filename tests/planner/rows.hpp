@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <fstream>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -113,6 +115,43 @@ class OneRun {
 template <class T>
 std::string_view place_of(const Known<T>& value) {
   return value.origin != nullptr ? value.origin->place : std::string_view{};
+}
+
+inline constexpr double kExact = 1e-12;  // relative: one equation after the other, rounding only
+inline constexpr double kHoursPerDay = 24.0;
+
+inline const EstimateOptions kBlind{.blind = true};
+inline const EstimateOptions kLlmcarbon{.embodied = Embodied::llmcarbon};
+inline const EstimateOptions kCard{.embodied = Embodied::card};
+inline const EstimateOptions kServer{.embodied = Embodied::server};
+
+inline std::string joined(const std::string& header, const std::string& cells) {
+  return header + "\n" + cells + "\n";
+}
+
+inline std::string text_of(const std::string& path) {
+  std::ifstream in{std::string{PRETRAIN_SOURCE_DIR} + "/" + path, std::ios::binary};
+  EXPECT_TRUE(in) << path;
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+inline void expect_near(double value, double wanted, double relative = kExact) {
+  EXPECT_NEAR(value, wanted, relative * std::abs(wanted));
+}
+
+/// Expects a row that contradicts itself, with a reason that says `part` and a remedy.
+inline void expect_failure(const std::string& csv, const std::string& part, Col col,
+                           const EstimateOptions& options = {}) {
+  const OneRun run{csv, options};
+  EXPECT_FALSE(run.ok()) << csv;
+  EXPECT_NE(run.failure().what.find(part), std::string::npos)
+      << "'" << part << "' is not in '" << run.failure().what << "' for\n"
+      << csv;
+  EXPECT_FALSE(run.failure().help.empty()) << csv;
+  EXPECT_EQ(run.failure().col, col) << csv;
+  for (std::size_t i = 0; i < kKeys; ++i) EXPECT_FALSE(run.has(static_cast<Key>(i)));
 }
 
 }  // namespace pretrain::planner

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <map>
 #include <sstream>
 #include <string>
@@ -16,46 +15,9 @@
 namespace pretrain::planner {
 namespace {
 
-constexpr double kExact = 1e-12;  // relative: one equation after the other, rounding only
-constexpr double kHoursPerDay = 24.0;
-
-const EstimateOptions kBlind{.blind = true};
-const EstimateOptions kLlmcarbon{.embodied = Embodied::llmcarbon};
-const EstimateOptions kCard{.embodied = Embodied::card};
-const EstimateOptions kServer{.embodied = Embodied::server};
-
-std::string joined(const std::string& header, const std::string& cells) {
-  return header + "\n" + cells + "\n";
-}
-
-std::string text_of(const std::string& path) {
-  std::ifstream in{std::string{PRETRAIN_SOURCE_DIR} + "/" + path, std::ios::binary};
-  EXPECT_TRUE(in) << path;
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-void expect_near(double value, double wanted, double relative = kExact) {
-  EXPECT_NEAR(value, wanted, relative * std::abs(wanted));
-}
-
-/// Expects a row that contradicts itself, with a reason that says `part` and a remedy.
-void expect_failure(const std::string& csv, const std::string& part, Col col,
-                    const EstimateOptions& options = {}) {
-  const OneRun run{csv, options};
-  EXPECT_FALSE(run.ok()) << csv;
-  EXPECT_NE(run.failure().what.find(part), std::string::npos)
-      << "'" << part << "' is not in '" << run.failure().what << "' for\n"
-      << csv;
-  EXPECT_FALSE(run.failure().help.empty()) << csv;
-  EXPECT_EQ(run.failure().col, col) << csv;
-  for (std::size_t i = 0; i < kKeys; ++i) EXPECT_FALSE(run.has(static_cast<Key>(i)));
-}
-
 // ---- LLMCarbon's validation
 
-TEST(ResolveEstimate, ReproducesLlmcarbon) {
+TEST(EstimateWork, ReproducesLlmcarbon) {
   std::map<std::string, std::optional<double>> deltas;
   std::istringstream in{text_of("db/database.csv")};
   Result result;
@@ -84,7 +46,7 @@ TEST(ResolveEstimate, ReproducesLlmcarbon) {
   EXPECT_EQ(compared, 5U);
 }
 
-TEST(ResolveEstimate, ReproducesLlmcarbonsEmbodiedXlm) {
+TEST(EstimateWork, ReproducesLlmcarbonsEmbodiedXlm) {
   const OneRun run{joined("device,devices,days,reported_days,reported_tco2e_embodied",
                           "V100,512,20.4,20.4,0.66"),
                    kLlmcarbon};
@@ -103,7 +65,7 @@ TEST(ResolveEstimate, ReproducesLlmcarbonsEmbodiedXlm) {
 
 // ---- given, catalogue, default
 
-TEST(ResolveEstimate, GivenBeatsCatalogue) {
+TEST(EstimateWork, GivenBeatsCatalogue) {
   const OneRun blank{joined("params_b,device,region,days,devices", "30,H100,us-central1,10,8")};
   const OneRun full{
       joined("params_b,device,region,days,devices,peak_tflops,device_tdp_w,pue,"
@@ -158,7 +120,7 @@ TEST(ResolveEstimate, GivenBeatsCatalogue) {
   }
 }
 
-TEST(ResolveEstimate, ArchitectureFillsInTheParameters) {
+TEST(EstimateWork, ArchitectureFillsInTheParameters) {
   const OneRun mixtral{joined("architecture,device,tokens_b,devices", "mixtral-8x7b,H100,100,8")};
   expect_near(mixtral[Key::total_params], 46.7e9, 0.01);
   expect_near(mixtral[Key::active_params], 12.9e9, 0.01);
@@ -185,7 +147,7 @@ TEST(ResolveEstimate, ArchitectureFillsInTheParameters) {
   }
 }
 
-TEST(ResolveEstimate, DimensionsGiveApproximateParameters) {
+TEST(EstimateWork, DimensionsGiveApproximateParameters) {
   const OneRun gpt3{
       joined("layers,hidden,vocab,device,tokens_b,devices", "96,12288,50257,V100,300,1000")};
   expect_near(gpt3[Key::total_params], 12.0 * 96 * 12288 * 12288 + 50257.0 * 12288);
@@ -203,7 +165,7 @@ TEST(ResolveEstimate, DimensionsGiveApproximateParameters) {
                    .has(Key::total_params));
 }
 
-TEST(ResolveEstimate, DeviceNamesAndFormats) {
+TEST(EstimateWork, DeviceNamesAndFormats) {
   const OneRun ambiguous{joined("device,device_hours", "a100,10")};
   ASSERT_TRUE(ambiguous.warning(Oddity::ambiguous_device));
   EXPECT_EQ(ambiguous.warning(Oddity::ambiguous_device)->other, "a100-sxm-80");
@@ -237,7 +199,7 @@ TEST(ResolveEstimate, DeviceNamesAndFormats) {
 
 // ---- work, time, devices
 
-TEST(ResolveEstimate, SolvesForWhatIsBlank) {
+TEST(EstimateWork, SolvesForWhatIsBlank) {
   const std::string kGpt = "params_b,device,mfu,goodput,";
   const std::string kCells = "30,A100,0.4,0.9,";
   const OneRun days{joined(kGpt + "tokens_b,devices", kCells + "600,1024")};
@@ -275,7 +237,7 @@ TEST(ResolveEstimate, SolvesForWhatIsBlank) {
   EXPECT_FALSE(only_hours.has(Key::training_days)) << "hours alone say nothing about days";
 }
 
-TEST(ResolveEstimate, ScalesAsTheEquationsSay) {
+TEST(EstimateWork, ScalesAsTheEquationsSay) {
   const std::string header = "params_b,device,devices,tokens_b";
   const OneRun base{joined(header, "30,A100,1024,600")};
   const OneRun tokens{joined(header, "30,A100,1024,1200")};
@@ -288,7 +250,7 @@ TEST(ResolveEstimate, ScalesAsTheEquationsSay) {
   expect_near(devices[Key::facility_energy_mwh], base[Key::facility_energy_mwh]);
 }
 
-TEST(ResolveEstimate, MoreTokensMoreOfEverything) {
+TEST(EstimateWork, MoreTokensMoreOfEverything) {
   double last[kKeys] = {};
   for (double tokens = 1e-3; tokens < 1e5; tokens *= 7) {
     const OneRun run{joined("params_b,device,devices,region,tokens_b",
@@ -302,7 +264,7 @@ TEST(ResolveEstimate, MoreTokensMoreOfEverything) {
   }
 }
 
-TEST(ResolveEstimate, ContradictionsAreFailures) {
+TEST(EstimateWork, ContradictionsAreFailures) {
   expect_failure(joined("device,devices,days,device_hours", "A100,8,10,1000"),
                  "device_hours is 1000", Col::device_hours);
   EXPECT_TRUE(OneRun(joined("device,devices,days,device_hours", "A100,8,10,1900")).ok())
@@ -316,14 +278,14 @@ TEST(ResolveEstimate, ContradictionsAreFailures) {
   expect_failure(joined("device,region", "A100,FRA"), "neither the work", Col::params_b);
 }
 
-TEST(ResolveEstimate, WorkAloneIsAnAnswer) {
+TEST(EstimateWork, WorkAloneIsAnAnswer) {
   const OneRun run{joined("params_b,tokens_b", "30,600")};
   EXPECT_EQ(run[Key::training_flops], 6.0 * 30e9 * 600e9);
   EXPECT_FALSE(run.has(Key::device_hours));
   EXPECT_FALSE(run.has(Key::embodied_tco2e));
 }
 
-TEST(ResolveEstimate, MoreThanThePeakIsRefused) {
+TEST(EstimateWork, MoreThanThePeakIsRefused) {
   // 563% "MFU" comes of the peak of another number format: no such run is computed in silence.
   const OneRun run{joined("params_b,tokens_b,device,devices,achieved_tflops", "30,600,A100,8,400")};
   EXPECT_FALSE(run.ok()) << "an MFU of " << run.predicted()[Key::mfu].value_or(0);
@@ -332,13 +294,13 @@ TEST(ResolveEstimate, MoreThanThePeakIsRefused) {
                    .ok());
 }
 
-TEST(ResolveEstimate, MoreActiveThanTotalParametersAreRefused) {
+TEST(EstimateWork, MoreActiveThanTotalParametersAreRefused) {
   EXPECT_FALSE(
       OneRun(joined("type,params_b,active_params_b,device,devices,days", "moe,10,20,A100,8,1"))
           .ok());
 }
 
-TEST(ResolveEstimate, OneNodeWhereDevicesAreUnknown) {
+TEST(EstimateWork, OneNodeWhereDevicesAreUnknown) {
   const OneRun run{joined("params_b,device,tokens_b", "7,A100,10")};
   EXPECT_EQ((*run.result().estimate.duration.devices).in(device), 8);
   EXPECT_EQ(run.result().estimate.duration.devices.basis, Basis::fallback);
@@ -353,7 +315,7 @@ TEST(ResolveEstimate, OneNodeWhereDevicesAreUnknown) {
   EXPECT_FALSE(rates.has(Key::facility_energy_mwh));
 }
 
-TEST(ResolveEstimate, IterationsFillTheTraining) {
+TEST(EstimateWork, IterationsFillTheTraining) {
   const OneRun run{joined("params_b,device,devices,tokens_b,seq_len,global_batch_seqs",
                           "30,A100,1024,600,2048,1024")};
   const double steps = 600e9 / (2048.0 * 1024.0);
@@ -364,7 +326,7 @@ TEST(ResolveEstimate, IterationsFillTheTraining) {
 
 // ---- efficiency
 
-TEST(ResolveEstimate, EfficiencyGivenAchievedImpliedOrModeled) {
+TEST(EstimateWork, EfficiencyGivenAchievedImpliedOrModeled) {
   const OneRun achieved{
       joined("params_b,device,devices,tokens_b,achieved_tflops", "30,A100,8,1,156")};
   expect_near(achieved[Key::mfu], 0.5);
@@ -407,7 +369,7 @@ TEST(ResolveEstimate, EfficiencyGivenAchievedImpliedOrModeled) {
                    .warning(Oddity::efficiency_range));
 }
 
-TEST(ResolveEstimate, MixtureOfExpertsWorksWithItsActiveParameters) {
+TEST(EstimateWork, MixtureOfExpertsWorksWithItsActiveParameters) {
   const OneRun moe{
       joined("type,params_b,active_params_b,device,devices,tokens_b", "moe,46.7,12.9,H100,8,100")};
   expect_near(moe[Key::training_flops], 6.0 * 12.9e9 * 100e9);
@@ -428,7 +390,7 @@ TEST(ResolveEstimate, MixtureOfExpertsWorksWithItsActiveParameters) {
             "moe");
 }
 
-TEST(ResolveEstimate, BlindIgnoresWhatWasMeasured) {
+TEST(EstimateWork, BlindIgnoresWhatWasMeasured) {
   const std::string columns =
       "params_b,tokens_b,device,devices,region,achieved_tflops,mfu,goodput,"
       "system_power_w,reported_days,reported_mfu,reported_energy_mwh,"
@@ -448,281 +410,6 @@ TEST(ResolveEstimate, BlindIgnoresWhatWasMeasured) {
   ASSERT_NE(blind.compared().find(Key::training_days), nullptr);
   expect_near(*blind.compared().find(Key::training_days)->delta,
               blind[Key::training_days] / 20 - 1);
-}
-
-// ---- power, energy
-
-/// Node energy in MWh of 1000 device hours is the node's draw in W over 1000, and so on.
-struct Draw {
-  double device_w;
-  double node_w;
-};
-Draw draw(const std::string& columns, const std::string& cells,
-          const EstimateOptions& options = {}) {
-  const OneRun run{joined("device_hours," + columns, "1000," + cells), options};
-  return {1000 * run[Key::device_energy_mwh], 1000 * run[Key::node_energy_mwh]};
-}
-
-TEST(ResolveEstimate, PowerScopesAreNotMixed) {
-  constexpr double kNodeOverDevice = 1.44;  // defaults.csv
-  // A given system power holds the host already.
-  const auto given_power = draw("device,system_power_w", "V100,330");
-  expect_near(given_power.node_w, 330);
-  expect_near(given_power.device_w, 330 / kNodeOverDevice);
-  // Measured in both scopes (power.csv).
-  const auto h100 = draw("device", "H100");
-  expect_near(h100.node_w, 895);
-  expect_near(h100.device_w, 621);
-  // At another limit both are scaled; at the stock limit they stay.
-  const auto limited = draw("device,device_tdp_w", "H100,350");
-  expect_near(limited.node_w, 895.0 / 2);
-  expect_near(limited.device_w, 621.0 / 2);
-  const auto stock = draw("device,device_tdp_w", "H100,700");
-  expect_near(stock.node_w, 895);
-  // Measured with the host only: the device is its share.
-  const auto b200 = draw("device", "B200");
-  expect_near(b200.node_w, 1197);
-  expect_near(b200.device_w, 1197 / kNodeOverDevice);
-  // Not measured: load times limit, and the rating of the server where it is known.
-  const auto a100 = draw("device", "A100");
-  expect_near(a100.device_w, 0.887 * 400);
-  expect_near(a100.node_w, 0.76 * 6500 / 8);
-  // Nothing but a limit: the device's load, then the host's share.
-  const auto unknown = draw("device,device_tdp_w", "Foo 9000,350");
-  expect_near(unknown.device_w, 0.887 * 350);
-  expect_near(unknown.node_w, kNodeOverDevice * 0.887 * 350);
-  const auto tpu = draw("device", "tpu-v5e");
-  expect_near(tpu.device_w, 0.55 * 225);
-  expect_near(tpu.node_w, 1.29 * 0.55 * 225);
-  // A device is never above its node, and no scope comes without energy.
-  for (const auto& d : shipped_catalogue().devices().all()) {
-    const OneRun run{joined("device,device_hours", std::string{d.id} + ",1000")};
-    ASSERT_TRUE(run.ok()) << d.id << ": " << run.failure().what;
-    if (!run.has(Key::node_energy_mwh)) {
-      EXPECT_TRUE(run.warning(Oddity::no_power)) << d.id;
-      continue;
-    }
-    EXPECT_LE(run[Key::device_energy_mwh], run[Key::node_energy_mwh]) << d.id;
-    expect_near(run[Key::facility_energy_mwh], 1.54 * run[Key::node_energy_mwh]);
-  }
-}
-
-TEST(ResolveEstimate, HoursAloneGiveEnergyAndCarbon) {
-  const OneRun run{joined("device,device_hours,region", "V100,100,europe-west1")};
-  expect_near(run[Key::node_energy_mwh], 325 * 100 / 1e6);
-  expect_near(run[Key::facility_energy_mwh], 325 * 100 / 1e6 * 1.09);
-  expect_near(run[Key::operational_tco2e], 325 * 100 / 1e6 * 1.09 * 0.10337);
-  EXPECT_FALSE(run.has(Key::training_flops));
-  EXPECT_FALSE(run.has(Key::training_days));
-  // What the provider says it compensates stands beside and is not subtracted.
-  ASSERT_TRUE(run.result().estimate.carbon.offset);
-  expect_near((*run.result().estimate.carbon.offset).in(tonne), run[Key::operational_tco2e]);
-  expect_near(run[Key::total_tco2e], run[Key::operational_tco2e] + run[Key::embodied_tco2e]);
-  const OneRun booked{joined("device,devices,days,region", "V100,50,2,europe-west1")};
-  expect_near(booked[Key::facility_energy_mwh], 24 * run[Key::facility_energy_mwh]);
-
-  for (double devices = 1; devices <= 1e8; devices *= 10) {
-    const OneRun many{joined("device,days,region,devices",
-                             "V100,2,europe-west1," + std::to_string(static_cast<int>(devices)))};
-    for (const auto key : {Key::device_energy_mwh, Key::node_energy_mwh, Key::facility_energy_mwh,
-                           Key::operational_tco2e, Key::embodied_tco2e, Key::total_tco2e}) {
-      expect_near(many[key] / devices, booked[key] / 50);
-    }
-  }
-}
-
-// ---- site
-
-TEST(ResolveEstimate, PueByRegionThenProviderThenIndustry) {
-  struct Case {
-    const char* region;
-    double pue;
-    Basis basis;
-  };
-  for (const auto& [region, pue, basis] :
-       {Case{"us-central1", 1.11, Basis::catalogue}, Case{"asia-northeast1", 1.1, Basis::catalogue},
-        Case{"us-east-1", 1.135, Basis::catalogue}, Case{"westeurope", 1.185, Basis::catalogue},
-        Case{"FRA", 1.54, Basis::fallback}, Case{"", 1.54, Basis::fallback}}) {
-    const OneRun run{joined("device,device_hours,region", std::string{"V100,1,"} + region)};
-    ASSERT_TRUE(run.scenario().pue) << region;
-    EXPECT_EQ(*run.scenario().pue, pue) << region;
-    EXPECT_EQ(run.scenario().pue.basis, basis) << region;
-    EXPECT_FALSE(place_of(run.scenario().pue).empty()) << region;
-  }
-}
-
-TEST(ResolveEstimate, GivenIntensityMakesTheRegionALabel) {
-  const std::string header = "device,device_hours,pue,region,intensity_kg_per_kwh";
-  const OneRun label{joined(header, "V100,1000,1.1,somewhere,0.429")};
-  EXPECT_FALSE(label.warning(Oddity::unknown_region));
-  expect_near(label[Key::operational_tco2e], 0.325 * 1.1 * 0.429);
-  const OneRun known_region{joined(header, "V100,1000,1.1,FRA,0.429")};
-  expect_near(known_region[Key::operational_tco2e], label[Key::operational_tco2e]);
-  EXPECT_EQ(known_region.scenario().intensity.basis, Basis::given);
-
-  const OneRun unknown{joined(header, "V100,1000,1.1,somewhere,")};
-  ASSERT_TRUE(unknown.warning(Oddity::unknown_region));
-  EXPECT_EQ(unknown.warning(Oddity::unknown_region)->name, "somewhere");
-  EXPECT_FALSE(unknown.has(Key::operational_tco2e));
-  EXPECT_FALSE(unknown.has(Key::total_tco2e));
-  EXPECT_TRUE(unknown.has(Key::facility_energy_mwh));
-  EXPECT_TRUE(unknown.has(Key::embodied_tco2e));
-  const OneRun none{joined(header, "V100,1000,1.1,,")};
-  EXPECT_TRUE(none.warning(Oddity::no_region));
-  EXPECT_FALSE(none.has(Key::operational_tco2e));
-  // An intensity of zero is a number, not a blank.
-  EXPECT_EQ(OneRun(joined(header, "V100,1000,1.1,,0"))[Key::operational_tco2e], 0.0);
-
-  // A country is its lifecycle average, a cloud region its provider's row; the table of 2019 is
-  // used when asked for only.
-  const std::string paris = "V100,1000,1.1,FRA,";
-  EXPECT_EQ(OneRun(joined(header, paris)).scenario().region->scope, "lifecycle");
-  EXPECT_EQ(OneRun(joined(header, "V100,1000,1.1,us-central1,")).scenario().region->provider,
-            "gcp");
-  EXPECT_TRUE(
-      OneRun(joined(header, "V100,1000,1.1,westeurope,")).warning(Oddity::mixed_grid_scope));
-  const OneRun now{joined(header, "V100,1000,1.1,europe-west1,")};
-  const OneRun then{joined(header, "V100,1000,1.1,europe-west1,"), {.grid = Grid::mlco2_2019}};
-  EXPECT_NE(now[Key::operational_tco2e], then[Key::operational_tco2e]);
-}
-
-// ---- embodied
-
-TEST(ResolveEstimate, EmbodiedBoundariesAreNotMixed) {
-  constexpr double kLifeHours = 6 * 365 * 24;  // defaults.csv
-  constexpr double kUtilization = 0.85;
-  const auto kilograms = [](const std::string& id, const EstimateOptions& options) {
-    const OneRun run{joined("device,devices,days", id + ",8,10"), options};
-    const auto tonnes = run.predicted()[Key::embodied_tco2e];
-    if (!tonnes) {
-      EXPECT_TRUE(run.warning(Oddity::no_embodied)) << id;
-      return 0.0;
-    }
-    return *tonnes * 1000 / (8 * 240) * kLifeHours * kUtilization;  // of one device over its life
-  };
-  // Accelerators as delivered; with their share of a host of eight.
-  expect_near(kilograms("a100-sxm-80", kCard), 162);
-  expect_near(kilograms("a100-sxm-80", kServer), 162 + 2500.0 / 8);
-  expect_near(kilograms("a100-sxm-80", {}), 162 + 2500.0 / 8);
-  expect_near(kilograms("v100", kCard), 150);  // no study of its own: the generic one, a default
-  // A footprint that holds its host gets no second one, and has no card alone.
-  expect_near(kilograms("tpu-v4", kServer), 693);
-  expect_near(kilograms("tpu-v4", {}), 693);
-  EXPECT_EQ(kilograms("tpu-v4", kCard), 0);
-  expect_near(kilograms("tpu-v3", {}), 386);
-  // LLMCarbon's dies are LLMCarbon's: where it has none, nothing is borrowed.
-  EXPECT_EQ(kilograms("a100-sxm-80", kLlmcarbon), 0);
-  const OneRun generic{joined("device,device_hours", "v100,10")};
-  EXPECT_EQ(generic.result().estimate.carbon.per_device.basis, Basis::fallback);
-  const OneRun dies{joined("device,devices,days", "h100-sxm,12,10"), kLlmcarbon};
-  const double server = 1.47 + 256 * 0.4 + 32768 * 0.018 + 111.6 * 1.2;
-  expect_near(dies[Key::embodied_tco2e],
-              (12 * 8.14 * 1.8 + 2 * server) / 1000 * 10 / (5 * 365.0));  // two whole servers
-  EXPECT_FALSE(dies.result().estimate.carbon.per_device);
-  // The llmcarbon method brings its own boundary, unless another is asked for.
-  expect_near(OneRun(joined("device,devices,days", "h100-sxm,12,10"),
-                     {.method = Method::llmcarbon})[Key::embodied_tco2e],
-              dies[Key::embodied_tco2e]);
-  expect_near(
-      OneRun(joined("device,devices,days", "h100-sxm,12,10"),
-             {.method = Method::llmcarbon, .embodied = Embodied::card})[Key::embodied_tco2e],
-      OneRun(joined("device,devices,days", "h100-sxm,12,10"), kCard)[Key::embodied_tco2e]);
-}
-
-TEST(ResolveEstimate, LifetimeAndUtilizationShareTheFootprint) {
-  const std::string header = "device,device_hours,lifetime_years,utilization";
-  const double base = OneRun(joined(header, "H100,1000,6,0.8"))[Key::embodied_tco2e];
-  expect_near(OneRun(joined(header, "H100,1000,3,0.8"))[Key::embodied_tco2e], 2 * base);
-  expect_near(OneRun(joined(header, "H100,1000,6,0.4"))[Key::embodied_tco2e], 2 * base);
-  expect_near(OneRun(joined(header, "H100,2000,6,0.8"))[Key::embodied_tco2e], 2 * base);
-  const std::string nodes = "device,device_hours,devices_per_node";
-  EXPECT_GT(OneRun(joined(nodes, "H100,1000,4"))[Key::embodied_tco2e],
-            OneRun(joined(nodes, "H100,1000,8"))[Key::embodied_tco2e])
-      << "fewer devices share a host";
-  // LLMCarbon's five years, and no utilization unless given.
-  const OneRun llmcarbon{joined("device,devices,days", "V100,8,10"), kLlmcarbon};
-  EXPECT_EQ(place_of(llmcarbon.scenario().lifetime), "defaults.csv llmcarbon_lifetime_years");
-  EXPECT_FALSE(llmcarbon.scenario().utilization);
-}
-
-// ---- remarks
-
-TEST(ResolveEstimate, RemarksOnWorkAndPhase) {
-  const std::string header = "params_b,tokens_b,device,devices,total_zettaflops";
-  EXPECT_TRUE(OneRun(joined(header, "30,600,A100,8,200")).warning(Oddity::zettaflops_differ));
-  EXPECT_FALSE(OneRun(joined(header, "30,600,A100,8,110")).warning(Oddity::zettaflops_differ));
-  EXPECT_TRUE(OneRun(joined("phase,params_b,tokens_b,device", "lora,30,1,A100"))
-                  .warning(Oddity::phase_as_pretrain));
-  EXPECT_FALSE(OneRun(joined("phase,params_b,tokens_b,device", "finetune,30,1,A100"))
-                   .warning(Oddity::phase_as_pretrain));
-}
-
-// ---- whatever comes
-
-TEST(ResolveEstimate, EveryPredictionIsFinite) {
-  // The ends of the allowed ranges in all combinations: each row is computed or has a reason.
-  const std::vector<std::string> kParams{"", "1e-6", "7", "1e5"};
-  const std::vector<std::string> kTokens{"", "1e-9", "300", "1e5"};
-  const std::vector<std::string> kDevices{"", "1", "1e8"};
-  const std::vector<std::string> kDays{"", "1e-6", "30", "1e5"};
-  const std::vector<std::string> kHardware{"H100,,,",          "tpu-v2,,,",    "K80,1e-3,1,",
-                                           "MI300X,1e6,5e4,1", "GB200,,,1e-3", "Foo,100,300,"};
-  const std::vector<std::string> kTypes{"", "dense", "moe", "vision"};
-  const EstimateOptions kOptions[] = {{}, kBlind, kLlmcarbon, {.method = Method::llmcarbon}, kCard};
-  std::size_t computed = 0;
-  std::size_t refused = 0;
-  for (const auto& params : kParams) {
-    for (const auto& tokens : kTokens) {
-      for (const auto& devices : kDevices) {
-        for (const auto& days : kDays) {
-          for (const auto& hardware : kHardware) {
-            // Types and options vary along, each combination once is enough for them.
-            const auto& type = kTypes[(computed + refused) % kTypes.size()];
-            const auto& options = kOptions[(computed + refused) % 5];
-            const std::string csv = joined(
-                "params_b,tokens_b,devices,days,device,peak_tflops,device_tdp_w,goodput,type,"
-                "region,seq_len,global_batch_seqs",
-                params + "," + tokens + "," + devices + "," + days + "," + hardware + "," + type +
-                    ",DEU,1e9,1e9");
-            const OneRun run{csv, options};  // throws where a value is not finite
-            if (run.ok()) {
-              ++computed;
-              for (std::size_t i = 0; i < kKeys; ++i) {
-                const auto value = run.predicted()[static_cast<Key>(i)];
-                EXPECT_GE(value.value_or(0), 0) << kKeyInfo[i].name << " of\n" << csv;
-              }
-              EXPECT_LE(run.predicted()[Key::mfu].value_or(0), 1) << csv;
-            } else {
-              ++refused;
-              EXPECT_FALSE(run.failure().what.empty() || run.failure().help.empty()) << csv;
-            }
-          }
-        }
-      }
-    }
-  }
-  EXPECT_GT(computed, 500U);
-  EXPECT_GT(refused, 100U);
-}
-
-TEST(ResolveEstimate, SameInputSameOutput) {
-  // A result is reused from row to row: nothing of one row may stay in the next.
-  const OneRun fresh{joined("params_b,device,tokens_b", "7,A100,10")};
-  Result reused;
-  const std::vector<std::string> kBefore{
-      joined("type,params_b,active_params_b,device,devices,days,region,system_power_w,mfu",
-             "moe,46.7,12.9,H100,8,10,us-central1,900,0.4"),
-      joined("device", "nonesuch")};
-  for (const auto& before : kBefore) {
-    const OneRun other{before};
-    estimate_row(other.row(), shipped_catalogue(), {}, reused);
-    estimate_row(fresh.row(), shipped_catalogue(), {}, reused);
-    const Predicted predicted{reused};
-    for (std::size_t i = 0; i < kKeys; ++i) {
-      EXPECT_EQ(predicted[static_cast<Key>(i)], fresh.predicted()[static_cast<Key>(i)]);
-    }
-    EXPECT_EQ(reused.warnings.size(), fresh.result().warnings.size());
-  }
 }
 
 }  // namespace
