@@ -250,7 +250,7 @@ struct CompareCommand {
       default:
         answer =
             side_by_side(rows, lines, true).for_people(table.output.empty() && color_wanted()) +
-            "\n" + filled_in_text(rows);
+            "\n" + footnotes(rows) + "\n" + filled_in_text(rows);
         break;
     }
     write_answer(table.output, answer);

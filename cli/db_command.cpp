@@ -118,6 +118,10 @@ void add_import(CLI::App& db, const std::string& option, Exit& exit) {
                          problem.help);
       }
     }
+    if (input.stream().bad()) {
+      throw InputError({input.name(), number, 0}, "the file cannot be read to its end",
+                       "nothing was imported");
+    }
     store.commit();
     tell(fmt::format("imported {} run{} into {}\n", count, count == 1 ? "" : "s", store.path()));
     exit = Exit::ok;

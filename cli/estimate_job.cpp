@@ -129,17 +129,18 @@ bool EstimateJob::wanted(const RunRow& row) const {
 void EstimateJob::tell(EstimatePart& part, const RunRow& row, const Result& result) const {
   for (const auto& warning : result.warnings) {
     if (planner::once_per_name(warning.oddity)) {
+      const std::string key = fmt::format("{}/{}", warning.name, warning.other);
       const auto same = [&](const auto& told) {
-        return told.first == warning.oddity && told.second == warning.name;
+        return told.first == warning.oddity && told.second == key;
       };
       bool seen = false;
       for (const auto& told : part.told_names) seen = seen || same(told);
       if (seen) continue;
-      part.told_names.emplace_back(warning.oddity, std::string{warning.name});
+      part.told_names.emplace_back(warning.oddity, key);
     }
     auto& count = part.told_count[static_cast<std::size_t>(warning.oddity)];
     if (++count > kMostTold) continue;
-    part.told.push_back({warning.oddity, std::string{warning.name},
+    part.told.push_back({warning.oddity, fmt::format("{}/{}", warning.name, warning.other),
                          fmt::format("{}:{}: warning: {}: {}", file_, row.line(), label(row),
                                      printable(planner::to_text(warning, catalogue_)))});
   }
@@ -148,7 +149,7 @@ void EstimateJob::tell(EstimatePart& part, const RunRow& row, const Result& resu
   if (part.failures.size() < kMostTold) {
     const Problem problem{row.locate(file_, result.failure.col),
                           fmt::format("{}: {}", label(row), result.failure.what),
-                          result.failure.help};
+                          planner::remedy(result.failure, catalogue_)};
     part.failures.push_back(to_text(problem));
   }
 }
@@ -156,7 +157,9 @@ void EstimateJob::tell(EstimatePart& part, const RunRow& row, const Result& resu
 void EstimateJob::row(const RunRow& row, Part& base) const {
   auto& part = dynamic_cast<EstimatePart&>(base);
   if (!wanted(row)) {
-    if (part.names.size() < kMostNames) part.names.insert(std::string{row.text(Col::name)});
+    for (const auto col : {Col::name, Col::id}) {
+      if (row.has(col) && part.names.size() < kMostNames) part.names.emplace(row.text(col));
+    }
     return;
   }
   ++part.matched;

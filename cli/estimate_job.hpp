@@ -39,6 +39,8 @@ struct ReportedNumber {
   double reported{};
   std::optional<double> delta;
   std::string scope;
+  std::string basis;
+  std::string reason;
 };
 
 /// A value that the table did not give.
@@ -144,6 +146,8 @@ class CsvRows {
 
 /// Rows for people, with totals and what was filled in.
 std::string table_text(const std::vector<ReportRow>& rows, bool color);
+/// What the numbers cover: scopes of energy, carbon and footprints.
+std::string footnotes(const std::vector<ReportRow>& rows);
 /// What the table did not give, and where it comes from.
 std::string filled_in_text(const std::vector<ReportRow>& rows);
 std::string markdown_text(const std::vector<ReportRow>& rows);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,7 +48,8 @@ InputFile::InputFile(const std::string& path) : name_{path}, stream_{&file_} {
 
 OutputFile::OutputFile(std::string path) : path_{std::move(path)} {
   if (path_.empty()) return;
-  if (fs::is_directory(path_)) {
+  std::error_code ignored;
+  if (fs::is_directory(path_, ignored)) {
     throw InputError({path_, 0, 0}, "this is a folder", "name the file to write");
   }
   struct stat existing {};
@@ -57,6 +59,8 @@ OutputFile::OutputFile(std::string path) : path_{std::move(path)} {
     if (descriptor_ < 0) fail("opened for writing", errno);
     return;
   }
+  // A link keeps pointing where it points: what it names is replaced.
+  if (const auto target = fs::canonical(path_, ignored); !ignored) path_ = target.string();
   if (exists && ::access(path_.c_str(), W_OK) != 0) fail("written", errno);
   aside_ = path_ + ".XXXXXX";
   descriptor_ = ::mkstemp(aside_.data());
@@ -68,7 +72,12 @@ OutputFile::OutputFile(std::string path) : path_{std::move(path)} {
   const mode_t mask = ::umask(0);
   ::umask(mask);
   const mode_t mode = exists ? existing.st_mode & 07777U : 0666U & ~mask;
-  if (::fchmod(descriptor_, mode) != 0) fail("given its permissions", errno);
+  if (::fchmod(descriptor_, mode) != 0) {
+    const int error = errno;
+    ::close(descriptor_);
+    ::unlink(aside_.c_str());
+    fail("given its permissions", error);
+  }
 }
 
 OutputFile::~OutputFile() {
@@ -92,6 +101,11 @@ void OutputFile::write(std::string_view text) {
     const auto written = ::write(descriptor_, text.data(), text.size());
     if (written < 0) {
       if (errno == EINTR) continue;
+      if (errno == EAGAIN) {
+        pollfd ready{descriptor_, POLLOUT, 0};
+        ::poll(&ready, 1, -1);
+        continue;
+      }
       fail("written", errno);
     }
     text.remove_prefix(static_cast<std::size_t>(written));
@@ -128,6 +142,9 @@ std::map<std::string, std::string> read_data_directory(const std::string& path) 
     InputFile file{entry.path().string()};
     std::ostringstream text;
     text << file.stream().rdbuf();
+    if (file.stream().bad() || !text) {
+      throw InputError({file.name(), 0, 0}, "the file cannot be read to its end", "");
+    }
     texts[name] = text.str();
   }
   if (error) {

@@ -12,7 +12,7 @@ std::string csv_header() {
     out += ",delta_";
     out += planner::info_of(key).name;
   }
-  out += ",tokens_b,devices\n";
+  out += ",tokens_b,devices,compared_scope\n";
   return out;
 }
 
@@ -46,8 +46,14 @@ void CsvRows::append(std::string& out, const planner::RunRow& row, const planner
   const auto& solved = result.estimate.duration;
   append(solved.tokens ? std::optional{*solved.tokens / kBillion} : std::nullopt);
   append(solved.devices ? std::optional{(*solved.devices).in(device)} : std::nullopt);
-  *end++ = '\n';
+  *end++ = ',';
   out.append(text, static_cast<std::size_t>(end - text));
+  for (const auto& comparison : compared) {
+    if (comparison.scope.empty()) continue;
+    out += comparison.scope;
+    break;
+  }
+  out += '\n';
 }
 
 }  // namespace pretrain::cli

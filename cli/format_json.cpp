@@ -92,7 +92,7 @@ std::string json_run(const planner::RunRow& row, const planner::Result& result,
   run["status"] = result.ok ? "ok" : "error";
   if (!result.ok) {
     run["reason"] = result.failure.what;
-    run["help"] = result.failure.help;
+    run["help"] = planner::remedy(result.failure, catalogue);
   }
   Json warnings = Json::array();
   for (const auto& warning : result.warnings)

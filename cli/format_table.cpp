@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 
 #include "cli/estimate_job.hpp"
@@ -28,6 +29,13 @@ TextCell count_cell(std::optional<double> value) {
 TextCell delta_cell(const ReportedNumber* number) {
   return number != nullptr && number->delta ? TextCell{percent(*number->delta)}
                                             : TextCell{std::monostate{}};
+}
+
+/// A prediction; a dash where there is none beside a published number, so that the number does not
+/// stand under another heading.
+TextCell shown_beside(std::optional<double> value, const ReportedNumber* reported) {
+  if (!value && reported != nullptr) return std::string{"-"};
+  return cell(value);
 }
 
 TextCell reported_cell(const ReportedNumber* number) {
@@ -87,16 +95,16 @@ std::vector<TextCell> cells(const ReportRow& row) {
           cell(p[Key::training_days]),
           cell(p[Key::mfu]),
           only_rate ? cell(p[Key::tokens_per_s_per_device]) : TextCell{},
-          cell(p[Key::facility_energy_mwh]),
+          shown_beside(p[Key::facility_energy_mwh], energy),
           other_scope ? TextCell{energy->scope} : TextCell{},
           other_scope ? cell(energy->predicted) : TextCell{},
           reported_cell(energy),
           delta_cell(energy),
-          cell(p[Key::operational_tco2e]),
+          shown_beside(p[Key::operational_tco2e], operational),
           reported_cell(operational),
           delta_cell(operational),
           cell(row.offset_tco2e),
-          cell(p[Key::embodied_tco2e]),
+          shown_beside(p[Key::embodied_tco2e], embodied),
           reported_cell(embodied),
           delta_cell(embodied)};
 }
@@ -123,7 +131,10 @@ TextTable overview(const std::vector<ReportRow>& rows, bool& totals) {
     return sum(computed, [key](const ReportRow& row) { return (*row.predicted)[key]; });
   };
   const auto energy = of(Key::facility_energy_mwh);
-  const auto operational = of(Key::operational_tco2e);
+  const bool one_scope = std::all_of(computed.begin(), computed.end(), [&](const ReportRow& row) {
+    return row.grid_scope == computed.front().grid_scope;
+  });
+  const auto operational = one_scope ? of(Key::operational_tco2e) : std::nullopt;
   const auto embodied = of(Key::embodied_tco2e);
   totals = computed.size() > 1 && (energy || operational || embodied);
   if (totals) {
@@ -149,6 +160,45 @@ std::string counted(const std::map<std::string, std::size_t>& counts) {
   return text;
 }
 
+std::string value_text(const planner::Input& input) {
+  if (const auto* number = std::get_if<double>(&input.value)) {
+    const auto text = for_people(*number);
+    if (input.unit == "1e9") return text + "B";
+    return input.unit.empty() || input.unit == "1" ? text : text + " " + std::string{input.unit};
+  }
+  return std::string{std::get<std::string_view>(input.value)};
+}
+
+/// The published numbers that have no column of their own, and why a number is not compared.
+std::string compared_text(const std::vector<ReportRow>& rows) {
+  TextTable table{{{"name", "Also published", false},
+                   {"quantity", "Quantity", false},
+                   {"predicted", "Predicted", true},
+                   {"reported", "Reported", true},
+                   {"delta", "Delta", true},
+                   {"remark", "Remark", false}}};
+  for (const auto& row : rows) {
+    for (const auto& number : row.reported) {
+      const bool own_column =
+          number.key == Key::device_energy_mwh || number.key == Key::node_energy_mwh ||
+          number.key == Key::facility_energy_mwh || number.key == Key::operational_tco2e ||
+          number.key == Key::embodied_tco2e;
+      const bool assumed = number.basis == "device_hours_x_constant";
+      if (own_column && number.reason.empty() && !assumed) continue;
+      table.add({row.name, std::string{planner::info_of(number.key).name}, cell(number.predicted),
+                 number.reported, delta_cell(&number),
+                 number.reason.empty() && assumed
+                     ? std::string{"hours x an assumed wattage: it tests the hours"}
+                     : number.reason});
+    }
+  }
+  if (table.empty()) return {};
+  table.drop_blank_columns();
+  return table.for_people(false);
+}
+
+}  // namespace
+
 std::string footnotes(const std::vector<ReportRow>& rows) {
   std::string text;
   std::map<std::string, std::size_t> scopes;
@@ -171,17 +221,6 @@ std::string footnotes(const std::vector<ReportRow>& rows) {
     text += "The offset is what the provider says it compensates; it is not subtracted.\n";
   return text;
 }
-
-std::string value_text(const planner::Input& input) {
-  if (const auto* number = std::get_if<double>(&input.value)) {
-    const auto text = for_people(*number);
-    if (input.unit == "1e9") return text + "B";
-    return input.unit.empty() || input.unit == "1" ? text : text + " " + std::string{input.unit};
-  }
-  return std::string{std::get<std::string_view>(input.value)};
-}
-
-}  // namespace
 
 std::string filled_in_text(const std::vector<ReportRow>& rows) {
   struct Group {
@@ -237,7 +276,7 @@ std::string filled_in_text(const std::vector<ReportRow>& rows) {
 
 std::string_view embodied_scope_of(const planner::CarbonResult& carbon) {
   if (!carbon.embodied) return {};
-  if (carbon.hardware) return "die only (LLMCarbon)";
+  if (carbon.die) return "chips of accelerators and servers, no boards (LLMCarbon)";
   if (carbon.host != nullptr) return "server (accelerator as delivered + host share)";
   return carbon.card != nullptr && carbon.card->scope == hardware::EmbodiedScope::card
              ? "card (accelerator as delivered, no host)"
@@ -261,7 +300,7 @@ ReportRow report_row(const planner::RunRow& row, const planner::Result& result,
       row.has(planner::Col::name) ? printable(shortened(row.text(planner::Col::name))) : report.id;
   report.ok = result.ok;
   if (!result.ok) {
-    report.reason = result.failure.what + "; " + result.failure.help;
+    report.reason = result.failure.what + "; " + planner::remedy(result.failure, catalogue);
     return report;
   }
   const auto& s = result.scenario;
@@ -276,10 +315,13 @@ ReportRow report_row(const planner::RunRow& row, const planner::Result& result,
     report.grid_scope = s.region->scope.empty() ? "not stated" : s.region->scope;
   }
   for (const auto& c : planner::Comparisons{row, result, *report.predicted, catalogue}) {
-    report.reported.push_back({c.key, c.predicted, c.reported, c.delta, std::string{c.scope}});
+    report.reported.push_back({c.key, c.predicted, c.reported, c.delta, std::string{c.scope},
+                               std::string{c.basis}, std::string{c.reason}});
   }
   for (const auto& input : planner::inputs_of(result)) {
-    if (input.basis == Basis::given || input.column == "active_params_b") continue;
+    if (input.basis == Basis::given ||
+        (input.column == "active_params_b" && input.basis == Basis::model))
+      continue;
     std::string place = input.origin != nullptr ? std::string{input.origin->place} : std::string{};
     if (input.column == "dtype") place = "best format of the device";
     report.filled_in.push_back(
@@ -319,8 +361,9 @@ std::string table_text(const std::vector<ReportRow>& rows, bool color) {
   const TextTable table = overview(rows, totals);
   std::string text = table.for_people(color, totals ? 1 : 0);
   text += "\n" + footnotes(rows);
-  const auto filled = filled_in_text(rows);
-  if (!filled.empty()) text += "\n" + filled;
+  for (const auto& section : {compared_text(rows), filled_in_text(rows)}) {
+    if (!section.empty()) text += "\n" + section;
+  }
   for (const auto& row : rows) {
     if (!row.ok) text += fmt::format("\nNot computed: {}: {}\n", row.name, printable(row.reason));
   }

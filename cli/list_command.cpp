@@ -24,14 +24,6 @@ TextCell number(const std::optional<Q>& value, Q unit) {
   return value ? TextCell{value->in(unit)} : TextCell{std::monostate{}};
 }
 
-/// The dense peak of the half-precision format that people train in.
-std::optional<double> training_peak(const hardware::Device& d) {
-  for (const auto dtype : {Dtype::bf16, Dtype::fp16, Dtype::fp32}) {
-    if (const auto peak = d.peak_of(dtype)) return peak->in(teraflops / device);
-  }
-  return std::nullopt;
-}
-
 TextTable list_devices(const planner::Catalogue& catalogue) {
   TextTable table{{{"id", "Device", false},
                    {"vendor", "Vendor", false},
@@ -48,9 +40,11 @@ TextTable list_devices(const planner::Catalogue& catalogue) {
                    {"embodied_kg", "Card [kgCO2e]", true},
                    {"aliases", "Also called", false}}};
   for (const auto& d : catalogue.devices().all()) {
-    const auto peak = training_peak(d);
+    const auto peak = d.peak_of(hardware::training_dtype(d));
     std::optional<double> efficiency;
-    if (peak && d.tdp) efficiency = 1e3 * *peak / d.tdp->in(watt / device);
+    constexpr double kGigaPerTera = 1e3;
+    if (peak && d.tdp)
+      efficiency = kGigaPerTera * (*peak).in(teraflops / device) / d.tdp->in(watt / device);
     const auto* card = catalogue.embodied().find(d.id, hardware::EmbodiedScope::card);
     table.add({text(d.id), text(d.vendor),
                d.year ? TextCell{fmt::format("{:.0f}", *d.year)} : TextCell{}, text(d.kind),

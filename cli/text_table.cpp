@@ -46,8 +46,14 @@ void trim_line(std::string& line) {
 
 std::string printable(std::string_view text) {
   std::string result;
-  for (const char c : text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
     const auto u = static_cast<unsigned char>(c);
+    // C1 controls (U+0080 to U+009F) are two bytes in UTF-8.
+    if (u == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0) {
+      ++i;
+      continue;
+    }
     if (c == '\n' || c == '\t') {
       result += ' ';
     } else if (u >= 0x20 && u != 0x7F) {

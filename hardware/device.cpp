@@ -32,6 +32,14 @@ std::optional<Dtype> dtype_of(std::string_view name) {
   return std::nullopt;
 }
 
+Dtype training_dtype(const Device& device) {
+  if (device.peak_of(Dtype::bf16)) return Dtype::bf16;
+  const auto half = device.peak_of(Dtype::fp16);
+  const auto single = device.peak_of(Dtype::fp32);
+  if (half && (!single || *half >= *single)) return Dtype::fp16;
+  return single ? Dtype::fp32 : Dtype::bf16;
+}
+
 DeviceCatalogue DeviceCatalogue::read(std::string_view text, std::string file) {
   DeviceCatalogue result;
   result.tables_.push_back(Table::read(text, std::move(file),
@@ -86,6 +94,7 @@ DeviceCatalogue DeviceCatalogue::read(std::string_view text, std::string file) {
     d.origin = table.origin(row, result.places_.back());
     result.devices_.push_back(d);
   }
+  for (const auto& d : result.devices_) ++result.variants_of_chip_[chip_of(d.id)];
   for (std::size_t row = 0; row < table.size(); ++row) {
     const auto& d = result.devices_[row];
     if (!result.by_id_.try_emplace(std::string{d.id}, Entry{row, false}).second) {
@@ -100,7 +109,8 @@ DeviceCatalogue DeviceCatalogue::read(std::string_view text, std::string file) {
             fmt::format("'{}' also names {}", alias, result.devices_[entry->second.index].id),
             "an alias names one device");
       }
-      entry->second.ambiguous = result.variants(alias).size() > 1;
+      const auto chip = result.variants_of_chip_.find(normalized(alias));
+      entry->second.ambiguous = chip != result.variants_of_chip_.end() && chip->second > 1;
     }
   }
   for (std::size_t row = 0; row < table.size(); ++row) {
@@ -119,15 +129,16 @@ DeviceMatch DeviceCatalogue::find(std::string_view name) const {
   return {&devices_[found->second.index], found->second.ambiguous};
 }
 
-std::vector<std::string_view> DeviceCatalogue::variants(std::string_view name) const {
+std::string DeviceCatalogue::chip_of(std::string_view id) {
   // The first word of an id is the chip, the others are the variant: a100-sxm-80, tpu-v5e.
+  return normalized(id.substr(0, id.find('-', id.starts_with("tpu-") ? 4 : 0)));
+}
+
+std::vector<std::string_view> DeviceCatalogue::variants(std::string_view name) const {
   const std::string key = normalized(name);
   std::vector<std::string_view> result;
   for (const auto& d : devices_) {
-    const std::string id = lowered(d.id);
-    const auto dash = id.find('-', id.starts_with("tpu-") ? 4 : 0);
-    std::string prefix = normalized(id.substr(0, dash));
-    if (prefix == key) result.push_back(d.id);
+    if (chip_of(d.id) == key) result.push_back(d.id);
   }
   return result;
 }

@@ -45,6 +45,10 @@ struct Device {
   }
 };
 
+/// The format that people train in on a device: bf16, else fp16, else fp32 (also where fp16 runs
+/// at a fraction of the fp32 rate).
+Dtype training_dtype(const Device& device);
+
 /// A device found by a name.
 struct DeviceMatch {
   const Device* device = nullptr;
@@ -78,6 +82,8 @@ class DeviceCatalogue {
   std::vector<Table> tables_;
   std::vector<std::string> places_;
   std::vector<Device> devices_;
+  static std::string chip_of(std::string_view id);
+  std::unordered_map<std::string, std::size_t> variants_of_chip_;
   std::unordered_map<std::string, Entry, Hash, std::equal_to<>> by_id_;
   std::unordered_map<std::string, Entry, Hash, std::equal_to<>> by_name_;
 };

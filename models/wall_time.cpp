@@ -26,6 +26,16 @@ Time training_time(Flop compute, DeviceRate rate, Devices devices, double goodpu
 
 DeviceTime booked_time(Devices devices, Time duration) { return devices * duration; }
 
+Time booked_days(DeviceTime booked, Devices devices) {
+  assert(devices > Devices{});
+  return booked / devices;
+}
+
+Devices booked_devices(DeviceTime booked, Time duration) {
+  assert(duration > Time{});
+  return booked / duration;
+}
+
 Flop compute_done(DeviceRate rate, DeviceTime booked, double goodput) {
   return rate * booked * goodput;
 }

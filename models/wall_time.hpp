@@ -4,9 +4,10 @@
 
 namespace pretrain::models {
 
-/// Rate of model FLOPs of one device.
+/// Rate of model FLOPs of one device. LLMCarbon divides model FLOPs by a rate that counts
+/// recomputation too, with the HFU in place of the MFU.
 ///
-/// @eq      rate.device
+/// @eq      rate.device   rate.llmcarbon
 /// @source  chowdhery-2022, App. B   MFU = observed / peak, solved for the observed
 DeviceRate device_rate(double mfu, DeviceRate peak);
 
@@ -36,6 +37,14 @@ Time training_time(Flop compute, DeviceRate rate, Devices devices, double goodpu
 /// @eq      time.device_hours
 /// @derived devices x duration
 DeviceTime booked_time(Devices devices, Time duration);
+
+/// Duration and average number of devices of stated accelerator hours.
+///
+/// @eq      time.booked   devices.booked
+/// @derived time.device_hours solved for the other
+/// @domain  devices, duration > 0
+Time booked_days(DeviceTime booked, Devices devices);
+Devices booked_devices(DeviceTime booked, Time duration);
 
 /// Compute done in a given booked time.
 ///

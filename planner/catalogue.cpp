@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 
+#include "hardware/embedded.hpp"
 #include "models/core/embedded.hpp"
 
 namespace pretrain::planner {

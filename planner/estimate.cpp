@@ -20,6 +20,8 @@ namespace {
 constexpr double kContradiction = 0.02;
 /// An implied efficiency this far above the modeled one is questioned.
 constexpr double kOptimism = 0.10;
+/// Below this, an implied efficiency means that something else was stated than was meant.
+constexpr double kIdle = 0.05;
 constexpr double kLimitTolerance = 0.01;
 
 const Origin kRegression{"efficiency.llmcarbon", "mlcarbon-code", "", true};
@@ -27,8 +29,10 @@ const Origin kRegressionHardware{"efficiency.llmcarbon.hardware", "mlcarbon-code
 const Origin kImplied{"efficiency.implied", "", "", true};
 const Origin kSolvedTokens{"tokens.6nd", "kaplan-2020", "", true};
 const Origin kSolvedDevices{"devices.needed", "", "", true};
-const Origin kSolvedTime{"time.training", "llmcarbon-2024", "", true};
+const Origin kSolvedTime{"time.training", "mlcarbon-code", "", true};
 const Origin kBooked{"time.device_hours", "", "", true};
+const Origin kBookedDays{"time.booked", "", "", true};
+const Origin kBookedDevices{"devices.booked", "", "", true};
 
 template <class T>
 Known<T> computed(T value) {
@@ -52,8 +56,9 @@ class Solver {
       e_.work.compute = computed(models::training_compute(*s_.active_params, *d.tokens));
     }
     if (!find_efficiency()) return false;
-    if (e_.rate.mfu && s_.peak) {
-      e_.rate.flops = computed(models::device_rate(*e_.rate.mfu, *s_.peak));
+    const auto& utilization = e_.rate.mfu ? e_.rate.mfu : e_.rate.hfu;
+    if (utilization && s_.peak) {
+      e_.rate.flops = computed(models::device_rate(*utilization, *s_.peak));
       if (s_.active_params) {
         e_.rate.tokens =
             computed(models::tokens_per_second_per_device(*e_.rate.flops, *s_.active_params));
@@ -82,9 +87,9 @@ class Solver {
         return false;
       }
     } else if (d.booked && d.devices) {
-      d.days = known(*d.booked / *d.devices, Basis::model, &kBooked);
+      d.days = known(models::booked_days(*d.booked, *d.devices), Basis::model, &kBookedDays);
     } else if (d.booked && d.days) {
-      d.devices = known(*d.booked / *d.days, Basis::model, &kBooked);
+      d.devices = known(models::booked_devices(*d.booked, *d.days), Basis::model, &kBookedDevices);
     } else {
       book();
     }
@@ -98,14 +103,16 @@ class Solver {
     d.booked = known(models::booked_time(*d.devices, *d.days), Basis::model, &kBooked);
   }
 
-  Known<double> modeled_efficiency() {
+  double modeled_mfu() {
     const double params = *s_.active_params;
     if (params < models::kLlmcarbonLeastParams || params > models::kLlmcarbonMostParams) {
       warnings_.add({Oddity::efficiency_range, params, 0, {}, {}});
     }
-    return s_.options.method == Method::llmcarbon
-               ? known(models::llmcarbon_hfu(params), Basis::model, &kRegressionHardware)
-               : known(models::llmcarbon_mfu(params), Basis::model, &kRegression);
+    const bool low_precision = s_.dtype == hardware::Dtype::fp8 ||
+                               s_.dtype == hardware::Dtype::int8 ||
+                               s_.dtype == hardware::Dtype::fp4;
+    if (low_precision) warnings_.add({Oddity::low_precision, 0, 0, s_.dtype_name, {}});
+    return models::llmcarbon_mfu(params);
   }
 
   bool find_efficiency() {
@@ -116,7 +123,13 @@ class Solver {
     if (!s_.peak || !s_.active_params) return true;
     const bool stated_duration = e_.work.compute && e_.duration.booked;
     if (!stated_duration) {
-      e_.rate.mfu = modeled_efficiency();
+      const double mfu = modeled_mfu();
+      if (s_.options.method == Method::llmcarbon) {
+        e_.rate.hfu =
+            known(models::llmcarbon_hfu(*s_.active_params), Basis::model, &kRegressionHardware);
+      } else {
+        e_.rate.mfu = known(mfu, Basis::model, &kRegression);
+      }
       return true;
     }
     const double implied =
@@ -130,9 +143,11 @@ class Solver {
       return false;
     }
     e_.rate.mfu = known(implied, Basis::model, &kImplied);
-    const double usual = *modeled_efficiency();
+    const double usual = models::llmcarbon_mfu(*s_.active_params);
     if (implied > usual * (1.0 + kOptimism)) {
       warnings_.add({Oddity::implied_mfu, implied, usual, {}, {}});
+    } else if (implied < kIdle) {
+      warnings_.add({Oddity::implied_idle, implied, usual, {}, {}});
     }
     return true;
   }
@@ -188,14 +203,18 @@ class Solver {
   RowFailure& failure_;
 };
 
+/// Whether the power limit is the catalogue's, unstated or stated as it is.
+bool stock_limit(const Scenario& s) {
+  return s.tdp.basis != Basis::given || !s.device->tdp ||
+         std::abs(*s.tdp / *s.device->tdp - 1.0) <= kLimitTolerance;
+}
+
 /// A measured draw, brought to the stated power limit when that is another one.
 Known<DevicePower> at_limit(const hardware::MeasuredPower& measured, const Scenario& s,
                             std::string_view& equation) {
-  const auto catalogue_tdp = s.device->tdp;
-  if (s.tdp.basis == Basis::given && catalogue_tdp &&
-      std::abs(*s.tdp / *catalogue_tdp - 1.0) > kLimitTolerance) {
+  if (!stock_limit(s)) {
     equation = "power.scaled";
-    return known(models::draw_at_limit(measured.average, *s.tdp, *catalogue_tdp), Basis::model,
+    return known(models::draw_at_limit(measured.average, *s.tdp, *s.device->tdp), Basis::model,
                  &measured.origin);
   }
   return known(measured.average, Basis::catalogue, &measured.origin);
@@ -228,9 +247,8 @@ void find_power(const Scenario& s, const Catalogue& catalogue, PowerDraw& power)
     power.device_equation = "power.device.load";
   }
   if (power.node || !power.device) return;
-  const bool stock_limit = s.tdp.basis != Basis::given;
   if (s.device != nullptr && s.device->server_max_power && s.device->devices_per_server &&
-      stock_limit) {
+      stock_limit(s)) {
     power.node = known(
         models::node_draw_of_rating(*s.device->server_max_power, *s.device->devices_per_server,
                                     defaults.node_load_of_rating.value),
@@ -251,17 +269,21 @@ void use_energy(const Scenario& s, const PowerDraw& power, DeviceTime booked, En
   }
 }
 
-/// LLMCarbon's hardware: whole servers of eight devices where the count is known.
-Known<Mass> llmcarbon_hardware(const Scenario& s, const Catalogue& catalogue, Devices devices) {
+/// LLMCarbon's way: whole servers of eight devices, each with the same chips.
+void find_llmcarbon_embodied(const Scenario& s, const Catalogue& catalogue,
+                             const Duration& duration, CarbonResult& carbon) {
   constexpr double kDevicesPerServer = 8;  // of LLMCarbon's table
   const auto& table = catalogue.llmcarbon_embodied();
-  const auto* die = s.device != nullptr ? table.find(s.device->id) : nullptr;
-  if (die == nullptr) return {};
-  const double count = devices.in(device);
-  const double servers = std::ceil(count / kDevicesPerServer);
-  Mass mass = count * die->mass;
-  for (const auto& chip : table.server()) mass = mass + servers * chip.mass;
-  return known(mass, Basis::catalogue, &die->origin);
+  const auto* die = table.find(s.device->id);
+  if (die == nullptr || table.server().empty() || !duration.devices || !duration.days) return;
+  carbon.die = known(die->mass / device, Basis::catalogue, &die->origin);
+  Mass chips;
+  for (const auto& chip : table.server()) chips = chips + chip.mass;
+  carbon.server_chips = known(chips, Basis::catalogue, &table.server().front().origin);
+  carbon.servers = std::ceil((*duration.devices).in(device) / kDevicesPerServer);
+  const Mass hardware = *duration.devices * *carbon.die + carbon.servers * chips;
+  carbon.embodied_equation = "embodied.llmcarbon";
+  carbon.embodied = computed(models::llmcarbon_embodied(hardware, *duration.days, *s.lifetime));
 }
 
 void find_embodied(const Scenario& s, const Catalogue& catalogue, const Duration& duration,
@@ -269,12 +291,7 @@ void find_embodied(const Scenario& s, const Catalogue& catalogue, const Duration
   carbon.embodied_method = s.embodied;
   if (!duration.booked || s.device == nullptr) return;
   if (s.embodied == Embodied::llmcarbon) {
-    if (!duration.devices || !duration.days) return;
-    carbon.hardware = llmcarbon_hardware(s, catalogue, *duration.devices);
-    if (!carbon.hardware) return;
-    carbon.embodied_equation = "embodied.llmcarbon";
-    carbon.embodied =
-        computed(models::llmcarbon_embodied(*carbon.hardware, *duration.days, *s.lifetime));
+    find_llmcarbon_embodied(s, catalogue, duration, carbon);
     return;
   }
   using hardware::EmbodiedScope;
@@ -323,7 +340,7 @@ void emit_carbon(const Scenario& s, const EnergyUse& energy, CarbonResult& carbo
 }
 
 /// What the row lacks for anything to be computed.
-RowFailure nothing_to_compute(const Scenario& s, const Catalogue& catalogue) {
+RowFailure nothing_to_compute(const Scenario& s) {
   if (s.device_name.empty() && !s.peak && !s.system_power && !s.tdp) {
     return {"no device: nothing can be computed",
             "give a device (`planner list devices`), with params_b and tokens_b, or with "
@@ -331,12 +348,8 @@ RowFailure nothing_to_compute(const Scenario& s, const Catalogue& catalogue) {
             Col::device};
   }
   if (!s.unknown_architecture.empty()) {
-    return {fmt::format("unknown architecture '{}'", shortened(s.unknown_architecture)),
-            fmt::format(
-                "did you mean {}? `planner list architectures` shows all; or give params_b",
-                quoted_list(nearest(catalogue.architectures().names(), s.unknown_architecture, 3),
-                            "or")),
-            Col::architecture};
+    return {fmt::format("unknown architecture '{}'", shortened(s.unknown_architecture)), "",
+            Col::architecture, RowFailure::Nearest::architectures, s.unknown_architecture};
   }
   if (s.total_params && !s.active_params) {
     return {"a mixture of experts without active_params_b: its work is unknown",
@@ -349,6 +362,24 @@ RowFailure nothing_to_compute(const Scenario& s, const Catalogue& catalogue) {
 }
 
 }  // namespace
+
+std::string remedy(const RowFailure& failure, const Catalogue& catalogue) {
+  constexpr std::size_t kNamed = 3;
+  switch (failure.nearest) {
+    case RowFailure::Nearest::devices:
+      return fmt::format(
+          "did you mean {}? `planner list devices` shows all; or give peak_tflops "
+          "and device_tdp_w",
+          quoted_list(nearest(catalogue.devices().names(), failure.wanted, kNamed), "or"));
+    case RowFailure::Nearest::architectures:
+      return fmt::format(
+          "did you mean {}? `planner list architectures` shows all; or give params_b",
+          quoted_list(nearest(catalogue.architectures().names(), failure.wanted, kNamed), "or"));
+    case RowFailure::Nearest::none:
+      break;
+  }
+  return failure.help;
+}
 
 bool estimate(const Scenario& s, const Catalogue& catalogue, Estimate& e, Warnings& warnings,
               RowFailure& failure) {
@@ -363,17 +394,21 @@ bool estimate(const Scenario& s, const Catalogue& catalogue, Estimate& e, Warnin
       warnings.add({Oddity::no_embodied, 0, 0, s.device->id, {}});
     }
     if (e.energy.facility && !s.intensity) {
-      warnings.add(s.region_name.empty()
-                       ? Warning{Oddity::no_region, 0, 0, {}, {}}
-                       : Warning{Oddity::unknown_region, 0, 0, s.region_name, {}});
+      warnings.add(s.region_name.empty() ? Warning{Oddity::no_region, 0, 0, {}, {}}
+                                         : Warning{Oddity::unknown_region,
+                                                   static_cast<double>(s.options.grid),
+                                                   0,
+                                                   s.region_name,
+                                                   {}});
     }
     if (!e.power.node) warnings.add({Oddity::no_power, 0, 0, s.device_name, {}});
   }
+  if (!e.duration.booked) warnings.add({Oddity::no_duration, 0, 0, {}, {}});
   if (!e.rate.flops && !e.work.compute && !e.duration.booked) {
-    failure = nothing_to_compute(s, catalogue);
+    failure = nothing_to_compute(s);
     return false;
   }
-  if (!e.rate.flops && s.active_params && s.device != nullptr) {
+  if (!e.rate.flops && s.active_params && s.device != nullptr && s.dtype_basis != Basis::given) {
     warnings.add({Oddity::no_efficiency, 0, 0, hardware::name_of(s.dtype), s.device->id});
   }
   return true;
@@ -399,6 +434,15 @@ void estimate_row(const RunRow& row, const Catalogue& catalogue, const EstimateO
   if (!result.ok) {
     result.estimate = Estimate{};
     return;
+  }
+  const auto reported = row.number(Col::reported_tco2e_operational);
+  const auto& operational = result.estimate.carbon.operational;
+  if (reported && operational) {
+    constexpr double kSlip = 300;  // a factor of 1000, and room for the error of the prediction
+    const double tonnes = (*operational).in(tonne);
+    if (tonnes > 0.0 && *reported > kSlip * tonnes) {
+      result.warnings.add({Oddity::unit_slip, *reported, tonnes, {}, {}});
+    }
   }
   const auto stated = row.number(Col::total_zettaflops);
   const auto& compute = result.estimate.work.compute;

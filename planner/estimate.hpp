@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 
@@ -19,6 +18,7 @@ struct Work {
 /// How fast a device works while the run makes progress.
 struct Rate {
   Known<double> mfu;
+  Known<double> hfu;        ///< only where a model gives it instead of the MFU
   Known<DeviceRate> flops;  ///< model FLOPs per device
   Known<double> tokens;     ///< tokens per second per device
   Known<Time> iteration;
@@ -58,7 +58,10 @@ struct CarbonResult {
   const hardware::Footprint* card = nullptr;  ///< or the device with its host
   const hardware::Footprint* host = nullptr;
   Known<DeviceMass> per_device;
-  Known<Mass> hardware;  ///< LLMCarbon: all chips of the cluster
+  // LLMCarbon: the die of an accelerator, the chips of a server, and how many servers.
+  Known<DeviceMass> die;
+  Known<Mass> server_chips;
+  double servers = 0;
 };
 
 /// The chain of one run. Nothing is thrown away: output only reads.
@@ -73,10 +76,19 @@ struct Estimate {
 
 /// Why a row has no estimate.
 struct RowFailure {
+  /// A remedy that names the nearest known names is made when it is shown: a table may have
+  /// millions of rows with the same unknown name.
+  enum class Nearest : std::uint8_t { none, devices, architectures };
+
   std::string what;
   std::string help;
   Col col = Col::name;
+  Nearest nearest = Nearest::none;
+  std::string_view wanted{};  ///< the unknown name
 };
+
+/// The remedy of a failure, for people.
+std::string remedy(const RowFailure& failure, const Catalogue& catalogue);
 
 /// A row, computed or not. Reused from row to row.
 struct Result {

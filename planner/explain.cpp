@@ -1,12 +1,16 @@
 #include "planner/explain.hpp"
 
+#include <algorithm>
+
 #include "models/core/units.hpp"
+#include "models/efficiency.hpp"
 
 namespace pretrain::planner {
 
 namespace {
 
 constexpr double kBillion = 1e9;
+const Origin kNearerEnd{"the nearer end of the regression's range", "", "", true};
 constexpr auto kTeraflopsPerDevice = teraflops / device;
 constexpr auto kWattPerDevice = watt / device;
 constexpr auto kHours = hour * device;
@@ -28,7 +32,7 @@ class Proof {
     parameters();
     work();
     // Hours that were stated go into an implied efficiency; hours that were solved for come later.
-    const bool hours_first = s_.devices && s_.days;
+    const bool hours_first = s_.booked || (s_.devices && s_.days);
     if (hours_first) hours();
     rate();
     duration();
@@ -89,15 +93,28 @@ class Proof {
            term("n_T", e_.duration.booked, kHours, "h"), term("g", s_.goodput)},
           *mfu, "1");
     } else if (mfu.basis == Basis::model) {
-      add(mfu.origin->place, "mfu", {term("N", s_.active_params, "parameters")}, *mfu, "1");
+      add(mfu.origin->place, "mfu", {fitted_params()}, *mfu, "1");
+    } else if (e_.rate.hfu) {
+      add(e_.rate.hfu.origin->place, "hfu", {fitted_params()}, *e_.rate.hfu, "1");
     }
+  }
+
+  /// The parameters that went into the regression: the nearer end outside its range.
+  Term fitted_params() const {
+    Term n = term("N", s_.active_params, "parameters");
+    const double fitted =
+        std::clamp(n.value, models::kLlmcarbonLeastParams, models::kLlmcarbonMostParams);
+    if (fitted != n.value) n = {"N", fitted, "parameters", Basis::fallback, &kNearerEnd};
+    return n;
   }
 
   void rate() {
     if (!e_.rate.flops) return;
     efficiency();
-    add("rate.device", "tflops_per_device",
-        {term("MFU", e_.rate.mfu), term("peak", s_.peak, kTeraflopsPerDevice, "TFLOP/s")},
+    const bool hardware = static_cast<bool>(e_.rate.hfu);
+    add(hardware ? "rate.llmcarbon" : "rate.device", "tflops_per_device",
+        {hardware ? term("HFU", e_.rate.hfu) : term("MFU", e_.rate.mfu),
+         term("peak", s_.peak, kTeraflopsPerDevice, "TFLOP/s")},
         (*e_.rate.flops).in(kTeraflopsPerDevice), "TFLOP/s");
     if (!e_.rate.tokens) return;
     add("rate.tokens", "tokens_per_s_per_device",
@@ -134,6 +151,16 @@ class Proof {
 
   void hours() {
     const auto& d = e_.duration;
+    if (d.days.origin != nullptr && d.days.origin->place == "time.booked") {
+      add("time.booked", "training_days",
+          {term("n_T", d.booked, kHours, "h"), term("n", d.devices, device, "devices")},
+          (*d.days).in(day), "days");
+    }
+    if (d.devices.origin != nullptr && d.devices.origin->place == "devices.booked") {
+      add("devices.booked", "devices",
+          {term("n_T", d.booked, kHours, "h"), term("T", d.days, day, "days")},
+          (*d.devices).in(device), "devices");
+    }
     if (d.booked && d.booked.basis == Basis::model && d.devices && d.days) {
       add("time.device_hours", "device_hours",
           {term("n", d.devices, device, "devices"), term("T", d.days, day, "days")},
@@ -160,7 +187,7 @@ class Proof {
     const double watts = (*draw).in(kWattPerDevice);
     // The table value that was put in, read back from the result.
     const auto from_table = [&](std::string_view symbol, double value, std::string_view unit = "") {
-      return Term{symbol, value, unit, Basis::catalogue, draw.origin};
+      return Term{symbol, value, unit, Basis::fallback, draw.origin};
     };
     std::vector<Term> terms;
     if (equation == "power.device.load") {
@@ -179,9 +206,10 @@ class Proof {
                {"n_s", devices.in(device), "devices", Basis::catalogue, &s_.device->origin}};
     } else if (equation == "power.scaled") {
       const double limit = s_.device->tdp->in(kWattPerDevice);
-      terms = {from_table("P_m", watts * limit / (*s_.tdp).in(kWattPerDevice), "W"),
-               term("limit", s_.tdp, kWattPerDevice, "W"),
-               {"limit_m", limit, "W", Basis::catalogue, &s_.device->origin}};
+      terms = {
+          {"P_m", watts * limit / (*s_.tdp).in(kWattPerDevice), "W", Basis::catalogue, draw.origin},
+          term("limit", s_.tdp, kWattPerDevice, "W"),
+          {"limit_m", limit, "W", Basis::catalogue, &s_.device->origin}};
     }
     add(equation, name, std::move(terms), watts, "W");
   }
@@ -229,9 +257,13 @@ class Proof {
           (*c.offset).in(tonne), "t");
     }
     if (c.embodied) {
-      if (c.hardware) {
+      if (c.die) {
         add(c.embodied_equation, "embodied_tco2e",
-            {term("M", c.hardware, kilogram, "kg"), term("T", e_.duration.days, day, "days"),
+            {term("n", e_.duration.devices, device, "devices"),
+             term("m_d", c.die, kilogram / device, "kg"),
+             {"n_s", c.servers, "servers", Basis::fallback, c.server_chips.origin},
+             term("m_s", c.server_chips, kilogram, "kg"),
+             term("T", e_.duration.days, day, "days"),
              term("LT", s_.lifetime, day, "days")},
             (*c.embodied).in(tonne), "t");
       } else {
@@ -299,16 +331,17 @@ std::vector<Input> inputs_of(const Result& result) {
   }
   quantity("devices", e.duration.devices, device, "devices");
   if (modeled && s.peak) {
-    text("dtype", hardware::name_of(s.dtype), s.dtype_basis, nullptr);
+    text("dtype", s.dtype_name, s.dtype_basis, nullptr);
     quantity("peak_tflops", s.peak, kTeraflopsPerDevice, "TFLOP/s");
   }
   number("mfu", e.rate.mfu, "1");
+
   if (e.rate.flops) number("goodput", s.goodput, "1");
   if (s.days) quantity("days", s.days, day, "days");
   if (s.booked) quantity("device_hours", s.booked, kHours, "h");
   quantity("device_tdp_w", s.tdp, kWattPerDevice, "W");
   quantity("system_power_w", e.power.node, kWattPerDevice, "W");
-  number("pue", s.pue, "1");
+  if (e.energy.node) number("pue", s.pue, "1");
   if (s.region != nullptr) {
     text("region", s.region->region, Basis::given, &s.region->origin);
   } else {
@@ -316,8 +349,19 @@ std::vector<Input> inputs_of(const Result& result) {
   }
   quantity("intensity_kg_per_kwh", s.intensity, kKilogramPerKilowattHour, "kg/kWh");
   if (e.carbon.embodied) {
-    quantity("embodied_kg_per_device", e.carbon.per_device, kilogram / device, "kg");
-    quantity("embodied_kg", e.carbon.hardware, kilogram, "kg");
+    const auto& c = e.carbon;
+    if (c.die) {
+      quantity("embodied_kg_die", c.die, kilogram / device, "kg");
+      quantity("embodied_kg_server_chips", c.server_chips, kilogram, "kg");
+    } else if (c.host != nullptr) {
+      quantity("embodied_kg_card", known(c.card->mid, c.per_device.basis, &c.card->origin),
+               kilogram, "kg");
+      quantity("embodied_kg_host_share",
+               known(c.host->mid / *s.devices_per_node, Basis::fallback, &c.host->origin), kilogram,
+               "kg");
+    } else {
+      quantity("embodied_kg_per_device", c.per_device, kilogram / device, "kg");
+    }
     quantity("lifetime_years", s.lifetime, year, "years");
     number("utilization", s.utilization, "1");
   }

@@ -73,7 +73,17 @@ Key energy_key(std::string_view scope) {
   return Key::facility_energy_mwh;
 }
 
-constexpr std::string_view kNotPredicted = "not predicted: an input is missing";
+constexpr std::string_view kNoHours =
+    "the hours are not known: give device_hours, or two of tokens_b, devices and days";
+constexpr std::string_view kNoRate =
+    "the rate is not known: params_b and a device, or mfu, are missing";
+constexpr std::string_view kNoSite = "no region and no intensity_kg_per_kwh";
+constexpr std::string_view kNoFootprint = "no footprint of the device in this scope";
+constexpr std::string_view kDefaultDevices =
+    "the number of devices is not known: one node was assumed";
+constexpr std::string_view kOtherConvention = "the published FLOPs count attention, 6 N D does not";
+constexpr std::string_view kMarket = "market-based; the prediction is location-based";
+constexpr std::string_view kAssumedPower = "an assumed wattage, not a measurement";
 constexpr std::string_view kOtherScope = "the published figure has a scope that is not predicted";
 
 }  // namespace
@@ -95,6 +105,7 @@ Predicted::Predicted(const Result& result) {
   set(Key::tokens_per_s_per_device, plain(e.rate.tokens));
   set(Key::tflops_per_device, in(e.rate.flops, teraflops / device));
   set(Key::mfu, plain(e.rate.mfu));
+  set(Key::hfu, plain(e.rate.hfu));
   set(Key::training_days, in(e.duration.days, day));
   set(Key::device_hours, in(e.duration.booked, hour * device));
   set(Key::device_power_w, in(e.power.device, watt / device));
@@ -107,8 +118,8 @@ Predicted::Predicted(const Result& result) {
 }
 
 void Comparisons::add(Comparison c) {
-  if (!c.predicted) {
-    if (c.reason.empty()) c.reason = kNotPredicted;
+  if (!c.reason.empty()) {
+    c.predicted.reset();
   } else if (c.reported == 0.0) {
     c.reason = "reported as 0: a relative error is not defined";
   } else if (const double delta = *c.predicted / c.reported - 1.0; std::isfinite(delta)) {
@@ -122,67 +133,95 @@ void Comparisons::add(Comparison c) {
 Comparisons::Comparisons(const RunRow& row, const Result& result, const Predicted& predicted,
                          const Catalogue& catalogue) {
   if (!result.ok) return;
-  const auto plain_one = [&](Col col, Key key, std::string_view convention) {
+  const auto& duration = result.estimate.duration;
+  const bool assumed_devices = duration.devices.basis == Basis::fallback;
+  const auto plain_one = [&](Col col, Key key, std::string_view reason,
+                             std::string_view convention = {}) {
     if (const auto reported = row.number(col)) {
       add({.key = key,
            .predicted = predicted[key],
            .reported = *reported,
            .delta = {},
-           .reason = {},
+           .reason = reason,
            .scope = {},
            .convention = convention,
            .basis = {}});
     }
   };
-  plain_one(Col::reported_iteration_s, Key::iteration_s, {});
-  plain_one(Col::reported_tokens_per_s_per_device, Key::tokens_per_s_per_device, {});
+  const auto unless = [](bool there, std::string_view reason) {
+    return there ? std::string_view{} : reason;
+  };
   const auto convention = row.text(Col::reported_flop_convention);
-  plain_one(Col::reported_tflops_per_device, Key::tflops_per_device, convention);
-  plain_one(Col::reported_mfu, Key::mfu, convention);
-  plain_one(Col::reported_days, Key::training_days, {});
-  plain_one(Col::reported_device_hours, Key::device_hours, {});
-  plain_one(Col::reported_device_power_w, Key::device_power_w, {});
+  const bool counts_attention = !convention.empty() && convention != "6nd";
+  const auto rate = unless(result.estimate.rate.flops.basis != Basis::absent, kNoRate);
+  const auto flops = counts_attention ? kOtherConvention : rate;
+  const auto days =
+      assumed_devices ? kDefaultDevices : unless(static_cast<bool>(duration.days), kNoHours);
+  plain_one(Col::reported_iteration_s, Key::iteration_s,
+            assumed_devices ? kDefaultDevices
+                            : unless(static_cast<bool>(result.estimate.rate.iteration), kNoRate));
+  plain_one(Col::reported_tokens_per_s_per_device, Key::tokens_per_s_per_device,
+            unless(static_cast<bool>(result.estimate.rate.tokens), kNoRate));
+  plain_one(Col::reported_tflops_per_device, Key::tflops_per_device, flops, convention);
+  plain_one(Col::reported_mfu, Key::mfu,
+            flops.empty() ? unless(static_cast<bool>(result.estimate.rate.mfu), kNoRate) : flops,
+            convention);
+  plain_one(Col::reported_days, Key::training_days, days);
+  plain_one(Col::reported_device_hours, Key::device_hours,
+            unless(static_cast<bool>(duration.booked), kNoHours));
+  const auto basis = row.text(Col::energy_basis);
+  plain_one(Col::reported_device_power_w, Key::device_power_w,
+            basis == "device_hours_x_constant"
+                ? kAssumedPower
+                : unless(static_cast<bool>(result.estimate.power.device), kNoRate));
 
   const auto scope = scope_of(row);
   const auto energy = energy_in_scope(scope, result);
   const bool modeled = scope != "facility_plus_idle" && scope != "lifecycle";
-  const std::string_view reason = modeled ? std::string_view{} : kOtherScope;
-  const auto basis = row.text(Col::energy_basis);
-  const auto scoped = [&](Key key, std::optional<double> value, double reported) {
+  const std::string_view reason =
+      modeled ? unless(static_cast<bool>(energy), kNoHours) : kOtherScope;
+  const auto scoped = [&](Key key, std::optional<double> value, double reported,
+                          std::string_view why) {
     add({.key = key,
          .predicted = value,
          .reported = reported,
          .delta = {},
-         .reason = reason,
+         .reason = why,
          .scope = scope,
          .convention = {},
          .basis = basis});
   };
   if (const auto reported = row.number(Col::reported_energy_mwh)) {
-    scoped(energy_key(scope), in(energy, megawatt_hour), *reported);
+    scoped(energy_key(scope), in(energy, megawatt_hour), *reported, reason);
   }
   if (const auto reported = row.number(Col::reported_tco2e_operational)) {
     std::optional<double> carbon;
     if (energy && result.scenario.intensity) {
       carbon = models::operational_carbon(*energy, *result.scenario.intensity).in(tonne);
     }
-    scoped(Key::operational_tco2e, carbon, *reported);
+    const bool market = row.text(Col::carbon_accounting) == "market";
+    scoped(Key::operational_tco2e, carbon, *reported,
+           market            ? kMarket
+           : !reason.empty() ? reason
+                             : unless(carbon.has_value(), kNoSite));
   }
   if (const auto reported = row.number(Col::reported_tco2e_embodied)) {
     // A published share was taken over the published duration: compare the footprints, not the
     // error in time once more.
     auto embodied = result.estimate.carbon.embodied;
     std::string_view over = "amortized over the predicted days";
-    const auto days = row.number(Col::reported_days);
-    if (days && !result.scenario.options.blind) {
-      embodied = embodied_over(result.scenario, result.estimate, catalogue, *days * day);
+    const auto reported_days = row.number(Col::reported_days);
+    if (reported_days && !result.scenario.options.blind) {
+      embodied = embodied_over(result.scenario, result.estimate, catalogue, *reported_days * day);
       over = "amortized over the reported days";
     }
     add({.key = Key::embodied_tco2e,
          .predicted = in(embodied, tonne),
          .reported = *reported,
          .delta = {},
-         .reason = {},
+         .reason = assumed_devices ? kDefaultDevices
+                                   : unless(static_cast<bool>(embodied),
+                                            duration.booked ? kNoFootprint : kNoHours),
          .scope = {},
          .convention = {},
          .basis = over});

@@ -18,6 +18,10 @@ constexpr double kBillion = 1e9;
 constexpr double kMfuTolerance = 0.02;
 constexpr double kParamsTolerance = 0.03;
 constexpr double kTdpTolerance = 0.02;
+/// Sources print peaks of one chip that differ by this much.
+constexpr double kPeakTolerance = 0.05;
+/// A rough count of parameters and the stated one differ at most by this factor.
+constexpr double kRoughCount = 3.0;
 
 const Origin kAssumedGoodput{"assumption: no time is lost", "", "", true};
 const Origin kApproximateDense{"params.llmcarbon.dense", "llmcarbon-2024", "", true};
@@ -26,16 +30,6 @@ const Origin kAllActive{"not a mixture of experts: all parameters are active", "
 const Origin kEveryLayer{"assumption: every layer has experts", "", "", true};
 
 bool differs(double a, double b, double tolerance) { return std::abs(a / b - 1.0) > tolerance; }
-
-/// The format that people train in on a device: bf16, else fp16, else fp32 (also where fp16 runs
-/// at a fraction of the fp32 rate).
-Dtype default_dtype(const hardware::Device& device) {
-  if (device.peak_of(Dtype::bf16)) return Dtype::bf16;
-  const auto half = device.peak_of(Dtype::fp16);
-  const auto single = device.peak_of(Dtype::fp32);
-  if (half && (!single || *half >= *single)) return Dtype::fp16;
-  return single ? Dtype::fp32 : Dtype::bf16;
-}
 
 bool resolve_params(const RunRow& row, const Catalogue& catalogue, Scenario& s, Warnings& warnings,
                     RowFailure& failure) {
@@ -106,10 +100,18 @@ bool resolve_params(const RunRow& row, const Catalogue& catalogue, Scenario& s, 
     if (const auto vocab = row.number(Col::vocab)) s.vocab = given(*vocab);
     if (s.total_params) warnings.add({Oddity::approximate_params, *s.total_params, 0, {}, {}});
   }
+  if (s.type == "dense" && s.total_params.basis == Basis::given && layers && hidden) {
+    const double rough =
+        models::llmcarbon_dense_params(*layers, *hidden, row.number(Col::vocab).value_or(0));
+    if (*s.total_params > kRoughCount * rough || *s.total_params < rough / kRoughCount) {
+      warnings.add({Oddity::dimensions_differ, *s.total_params, rough, {}, {}});
+    }
+  }
   if (!s.active_params && s.total_params && !moe) {
-    s.active_params =
-        known(*s.total_params, s.total_params.basis == Basis::given ? Basis::given : Basis::model,
-              s.total_params.basis == Basis::given ? nullptr : &kAllActive);
+    // The same number: as given as the total.
+    const bool stated = s.total_params.basis == Basis::given;
+    s.active_params = known(*s.total_params, stated ? Basis::given : Basis::model,
+                            stated ? nullptr : &kAllActive);
   }
   if (moe && s.total_params && !s.active_params) {
     warnings.add({Oddity::moe_without_active, 0, 0, {}, {}});
@@ -138,13 +140,9 @@ bool resolve_device(const RunRow& row, const Catalogue& catalogue, Scenario& s, 
       warnings.add({Oddity::ambiguous_device, 0, 0, s.device_name, match.device->id});
     }
     if (s.device == nullptr) {
-      if (!(system || tdp)) {
-        failure = {
-            fmt::format("unknown device '{}'", shortened(s.device_name)),
-            fmt::format("did you mean {}? `planner list devices` shows all; or give "
-                        "peak_tflops and device_tdp_w",
-                        quoted_list(nearest(catalogue.devices().names(), s.device_name, 3), "or")),
-            Col::device};
+      if (!(system || tdp || peak || row.has(Col::achieved_tflops))) {
+        failure = {fmt::format("unknown device '{}'", shortened(s.device_name)), "", Col::device,
+                   RowFailure::Nearest::devices, s.device_name};
         return false;
       }
       warnings.add({Oddity::unknown_device_unused, 0, 0, s.device_name, {}});
@@ -152,21 +150,24 @@ bool resolve_device(const RunRow& row, const Catalogue& catalogue, Scenario& s, 
   }
 
   if (const auto word = row.text(Col::dtype); !word.empty()) {
+    s.dtype_name = word;
     s.dtype = *hardware::dtype_of(word);
     s.dtype_basis = Basis::given;
     if (s.device != nullptr && !peak && !s.device->peak_of(s.dtype)) {
-      const auto other = default_dtype(*s.device);
+      const auto other = hardware::training_dtype(*s.device);
       const bool half = (s.dtype == Dtype::bf16 || s.dtype == Dtype::fp16) &&
                         (other == Dtype::bf16 || other == Dtype::fp16);
       warnings.add({half ? Oddity::ambiguous_dtype : Oddity::no_efficiency, 0, 0, word,
                     half ? hardware::name_of(other) : std::string_view{s.device->id}});
       if (half) {
         s.dtype = other;
+        s.dtype_name = hardware::name_of(other);
         s.dtype_basis = Basis::fallback;
       }
     }
   } else if (s.device != nullptr) {
-    s.dtype = default_dtype(*s.device);
+    s.dtype = hardware::training_dtype(*s.device);
+    s.dtype_name = hardware::name_of(s.dtype);
     s.dtype_basis = Basis::fallback;
   }
 
@@ -174,9 +175,13 @@ bool resolve_device(const RunRow& row, const Catalogue& catalogue, Scenario& s, 
     s.peak = given(*peak * teraflops / device);
     if (s.device != nullptr) {
       const auto dense = s.device->peak_of(s.dtype);
+      const double catalogue_peak = dense ? dense->in(teraflops / device) : *peak;
       if (dense && !differs(*peak, 2.0 * dense->in(teraflops / device), kTdpTolerance)) {
         warnings.add({Oddity::sparse_peak, *peak, dense->in(teraflops / device), s.device->id,
                       hardware::name_of(s.dtype)});
+      } else if (differs(*peak, catalogue_peak, kPeakTolerance)) {
+        warnings.add(
+            {Oddity::other_peak, *peak, catalogue_peak, s.device->id, hardware::name_of(s.dtype)});
       }
     }
   } else if (s.device != nullptr) {
@@ -231,6 +236,14 @@ void resolve_site(const RunRow& row, const Catalogue& catalogue, Scenario& s, Wa
   if (!s.region_name.empty()) s.region = catalogue.grid(s.options.grid).find(s.region_name);
   if (const auto intensity = row.number(Col::intensity_kg_per_kwh)) {
     s.intensity = given(*intensity * kilogram / kilowatt_hour);
+    if (*intensity == 0.0) {
+      const bool known_region = s.region != nullptr;
+      warnings.add({Oddity::zero_intensity,
+                    known_region ? s.region->intensity.in(kilogram / kilowatt_hour) : 0.0,
+                    0.0,
+                    known_region ? s.region->region : std::string_view{},
+                    {}});
+    }
   } else if (s.region != nullptr) {
     s.intensity = known(s.region->intensity, Basis::catalogue, &s.region->origin);
     if (s.region->scope.empty()) {
@@ -287,7 +300,16 @@ bool resolve(const RunRow& row, const Catalogue& catalogue, const EstimateOption
   if (!resolve_efficiency(row, s, warnings, failure)) return false;
   resolve_site(row, catalogue, s, warnings);
 
-  if (const auto tokens = row.number(Col::tokens_b)) s.tokens = given(*tokens * kBillion);
+  if (const auto tokens = row.number(Col::tokens_b)) {
+    s.tokens = given(*tokens * kBillion);
+    const bool from_scratch = s.phase.empty() || s.phase == "pretrain";
+    if (from_scratch && s.active_params && *s.tokens < *s.active_params) {
+      warnings.add({Oddity::few_tokens, *s.tokens, *s.active_params, {}, {}});
+    }
+    if (s.type != "dense" && s.type != "moe" && s.type != "encoder") {
+      warnings.add({Oddity::type_beyond_6nd, 0, 0, s.type, {}});
+    }
+  }
   if (const auto devices = row.number(Col::devices)) s.devices = given(*devices * device);
   if (const auto days = row.number(Col::days)) s.days = given(*days * day);
   if (const auto hours = row.number(Col::device_hours)) s.booked = given(*hours * hour * device);

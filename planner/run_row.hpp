@@ -31,8 +31,6 @@ class RunRow {
   std::optional<bool> flag(Col col) const {
     return has(col) ? std::optional{texts_[index(col)] == "true"} : std::nullopt;
   }
-  /// Energy and carbon of LLMCarbon's header are facility scope without saying so.
-  bool facility_scope_by_default() const { return facility_scope_; }
   std::size_t line() const { return line_; }
   /// Place of a cell, or of the row when that cell is blank.
   Location locate(const std::string& file, Col col) const;
@@ -42,12 +40,10 @@ class RunRow {
     present_.reset();
     record_ = nullptr;
     line_ = 0;
-    facility_scope_ = false;
   }
-  void begin(const CsvRecord* record, std::size_t line, bool facility_scope) {
+  void begin(const CsvRecord* record, std::size_t line) {
     record_ = record;
     line_ = line;
-    facility_scope_ = facility_scope;
   }
   /// Takes one cell. Returns what is wrong with it, with an empty `what` when nothing is. `offset`
   /// is the byte in the CSV record, or the column of a YAML scalar on `line`.
@@ -64,7 +60,6 @@ class RunRow {
   std::bitset<kColumns> present_;
   const CsvRecord* record_ = nullptr;
   std::size_t line_ = 0;
-  bool facility_scope_ = false;
 };
 
 }  // namespace pretrain::planner

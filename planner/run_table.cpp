@@ -4,11 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
-#include <sstream>
 #include <streambuf>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -57,7 +58,7 @@ RunHeader read_header(const CsvRecord& record, const std::string& file, TableJob
   for (std::size_t i = 0; i < record.cells.size(); ++i) {
     const auto& cell = record.cells[i];
     const Location where = record.locate(file, cell.offset);
-    const auto col = recognize_column(cell.text, header.llmcarbon);
+    const auto col = recognize_column(cell.text);
     header.columns.push_back(col);
     if (cell.text.empty()) continue;
     if (!col) {
@@ -142,7 +143,7 @@ class ChunkParser {
       }
     }
     row_.clear();
-    row_.begin(&record_, record_.line, header_.llmcarbon);
+    row_.begin(&record_, record_.line);
     bool good = true;
     for (std::size_t i = 0; i < wanted; ++i) {
       const auto col = header_.columns[i];
@@ -177,78 +178,87 @@ class ParallelReader {
       : chunker_{chunker}, file_{file}, header_{header}, separator_{separator}, job_{job} {}
 
   bool run(unsigned threads) {
-    std::vector<std::thread> pool;
-    for (unsigned i = 1; i < threads; ++i) pool.emplace_back([this] { work(); });
-    work();
-    for (auto& thread : pool) thread.join();
+    {
+      std::vector<std::jthread> pool;
+      try {
+        for (unsigned i = 1; i < threads; ++i) pool.emplace_back([this] { work(); });
+      } catch (const std::system_error&) {  // no more threads to be had: go on with those there are
+      }
+      work();
+    }
     if (failure_) std::rethrow_exception(failure_);
     return any_;
   }
 
  private:
+  /// Parses chunk after chunk. Whatever goes wrong stops all threads and is thrown by run().
   void work() {
-    CsvChunk chunk;
-    ChunkParser parser{file_, header_, separator_, job_};
-    const auto part = job_.make_part();
-    std::vector<Problem> problems;
-    for (;;) {
+    try {
+      CsvChunk chunk;
+      ChunkParser parser{file_, header_, separator_, job_};
+      const auto part = job_.make_part();
       std::size_t ticket = 0;
-      try {
-        const std::lock_guard lock{read_};
-        if (stopped_) return;
-        ticket = next_++;
+      while (take(chunk, ticket)) {
+        std::vector<Problem> problems;
+        part->clear();
+        std::exception_ptr failure;
+        bool any = false;
         try {
-          if (!chunker_.next(chunk)) {
-            stopped_ = true;
-            return;
-          }
+          any = parser.parse(chunk, 0, chunk.first_line, *part, problems);
+          if (!problems.empty()) failure = std::make_exception_ptr(InputError(problems));
         } catch (...) {
-          stopped_ = true;
-          deliver_in_turn(
-              ticket, [] {}, std::current_exception());
-          return;
+          failure = std::current_exception();
         }
-      } catch (...) {
-        return;
+        deliver(ticket, failure, [&] {
+          any_ = any_ || any;
+          job_.deliver(*part);
+        });
       }
-      problems.clear();
-      part->clear();
-      std::exception_ptr failure;
-      bool any = false;
-      try {
-        any = parser.parse(chunk, 0, chunk.first_line, *part, problems);
-        if (!problems.empty()) failure = std::make_exception_ptr(InputError(problems));
-      } catch (...) {
-        failure = std::current_exception();
-      }
-      deliver_in_turn(
-          ticket,
-          [&] {
-            any_ = any_ || any;
-            job_.deliver(*part);
-          },
-          failure);
-      if (failure) {
-        const std::lock_guard lock{read_};
-        stopped_ = true;
-        return;
-      }
+    } catch (...) {
+      stop(std::current_exception());
     }
   }
 
-  template <class Deliver>
-  void deliver_in_turn(std::size_t ticket, Deliver deliver, std::exception_ptr failure) {
-    std::unique_lock lock{write_};
-    turn_changed_.wait(lock, [&] { return turn_ == ticket; });
-    if (!failure_) {
-      try {
-        deliver();
-        failure_ = failure;
-      } catch (...) {
-        failure_ = std::current_exception();
+  /// The next chunk and its place in the order; false when there is none or reading has stopped.
+  bool take(CsvChunk& chunk, std::size_t& ticket) {
+    const std::lock_guard lock{read_};
+    if (stopped_) return false;
+    std::exception_ptr failure;
+    try {
+      if (chunker_.next(chunk)) {
+        ticket = next_++;
+        return true;
       }
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    stopped_ = true;
+    // What stands before the wrong place is still delivered.
+    if (failure) deliver(next_++, failure, [] {});
+    return false;
+  }
+
+  /// Waits for its turn; does nothing when an earlier chunk failed.
+  template <class Deliver>
+  void deliver(std::size_t ticket, std::exception_ptr failure, Deliver hand_over) {
+    std::unique_lock lock{write_};
+    turn_changed_.wait(lock, [&] { return turn_ == ticket || failure_; });
+    if (failure_) return;
+    try {
+      hand_over();
+      if (failure) failure_ = failure;
+    } catch (...) {
+      failure_ = std::current_exception();
     }
     ++turn_;
+    if (failure_) stopped_ = true;
+    turn_changed_.notify_all();
+  }
+
+  void stop(std::exception_ptr failure) {
+    const std::lock_guard lock{write_};
+    if (!failure_) failure_ = failure;
+    stopped_ = true;
     turn_changed_.notify_all();
   }
 
@@ -262,7 +272,7 @@ class ParallelReader {
   std::condition_variable turn_changed_;
   std::size_t next_ = 0;
   std::size_t turn_ = 0;
-  bool stopped_ = false;
+  std::atomic<bool> stopped_ = false;
   bool any_ = false;
   std::exception_ptr failure_;
 };
@@ -305,12 +315,9 @@ void read_run_table_csv(std::istream& in, const std::string& file, unsigned thre
 
 }  // namespace
 
-std::optional<Col> recognize_column(std::string_view name, bool& llmcarbon) {
+std::optional<Col> recognize_column(std::string_view name) {
   if (const auto col = find_column(name)) return col;
-  if (const auto col = find_llmcarbon_column(name)) {
-    llmcarbon = true;
-    return col;
-  }
+  if (const auto col = find_llmcarbon_column(name)) return col;
   // "PUE" and "Type" are ours in another case.
   for (std::size_t i = 0; i < kColumns; ++i) {
     if (equal_ignoring_case(kRunColumns[i].name, name)) return static_cast<Col>(i);

@@ -52,11 +52,10 @@ void read_run_table(std::istream& in, const std::string& file, unsigned threads,
 /// What the cells of a CSV table mean.
 struct RunHeader {
   std::vector<std::optional<Col>> columns;
-  bool llmcarbon = false;
 };
 
 /// Finds the column of a name; an unknown one is remarked upon with its nearest known name.
-std::optional<Col> recognize_column(std::string_view name, bool& llmcarbon);
+std::optional<Col> recognize_column(std::string_view name);
 std::string unknown_column(const std::string& file, std::size_t line, std::size_t column,
                            std::string_view name);
 

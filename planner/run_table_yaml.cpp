@@ -54,7 +54,8 @@ class RowBuilder : public YAML::EventHandler {
                 const std::string& value) override {
     if (tag == "!") require_closed(mark);
     if (!is_text(value)) fail(mark, "an escape that stands for no character", "write the text out");
-    scalar(mark, value == "~" || value == "null" ? std::string{} : value);
+    const bool null = tag != "!" && (value == "~" || value == "null");
+    scalar(mark, null ? std::string{} : value);
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
@@ -73,7 +74,7 @@ class RowBuilder : public YAML::EventHandler {
     if (state_ == State::top || state_ == State::rows) {
       in_list_ = state_ == State::rows;
       row_.clear();
-      row_.begin(nullptr, line_of(mark), false);
+      row_.begin(nullptr, line_of(mark));
       texts_.clear();
       seen_.reset();
       good_ = true;
@@ -166,8 +167,7 @@ class RowBuilder : public YAML::EventHandler {
       return;
     }
     first_key_ = false;
-    bool llmcarbon = false;
-    const auto col = recognize_column(name, llmcarbon);
+    const auto col = recognize_column(name);
     if (!col) {
       if (unknown_.size() < kMostProblems && unknown_.insert(name).second) {
         job_.remark(
@@ -229,6 +229,7 @@ std::string whole_text(std::istream& in, const std::string& file) {
     in.read(text.data() + size, static_cast<std::streamsize>(kStep));
     text.resize(size + static_cast<std::size_t>(in.gcount()));
   }
+  if (in.bad()) throw InputError({file, 0, 0}, "the file cannot be read to its end", "");
   if (text.size() > kMost) {
     throw InputError({file, 0, 0}, "a YAML table of more than 64 MiB",
                      "write large tables as CSV, which is read as a stream");

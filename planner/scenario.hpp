@@ -62,6 +62,7 @@ struct Scenario {
   std::string_view device_name;  ///< as typed
   const hardware::Device* device = nullptr;
   hardware::Dtype dtype = hardware::Dtype::bf16;
+  std::string_view dtype_name;  ///< as typed, or the default
   Basis dtype_basis = Basis::absent;
   Known<DeviceRate> peak;
   Known<double> mfu;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "models/core/text.hpp"
 #include "planner/catalogue.hpp"
 
@@ -11,6 +13,25 @@ namespace {
 
 std::string did_you_mean(const std::vector<std::string_view>& names, std::string_view wanted) {
   return fmt::format("did you mean {}?", quoted_list(nearest(names, wanted, 3), "or"));
+}
+
+/// The nearest regions by code, alias or place, each by its code.
+std::string region_hint(const hardware::GridTable& grid, std::string_view wanted) {
+  std::vector<std::string_view> names = grid.names();
+  for (const auto& region : grid.all()) names.push_back(region.location);
+  constexpr std::size_t kLooked = 6;
+  constexpr std::size_t kShown = 3;
+  std::vector<std::string> hints;
+  for (const auto& name : nearest(names, wanted, kLooked)) {
+    std::string hint = name;
+    for (const auto& region : grid.all()) {
+      if (region.location == name) hint = std::string{region.region};
+    }
+    if (hints.size() < kShown && std::find(hints.begin(), hints.end(), hint) == hints.end()) {
+      hints.push_back(hint);
+    }
+  }
+  return fmt::format("did you mean {}?", quoted_list(hints, "or"));
 }
 
 }  // namespace
@@ -31,6 +52,11 @@ std::string to_text(const Warning& w, const Catalogue& catalogue) {
           "peak_tflops {:g} looks like the sparse peak of {}: its dense {} peak is "
           "{:g}",
           w.a, name, w.other, w.b);
+    case Oddity::other_peak:
+      return fmt::format(
+          "peak_tflops {:g} is not the dense {} peak of {}, {:g}: is it of another "
+          "format?",
+          w.a, w.other, name, w.b);
     case Oddity::tdp_differs:
       return fmt::format("device_tdp_w {:g} is far from the {:g} W of {}", w.a, w.b, name);
     case Oddity::mfu_conflict:
@@ -45,6 +71,39 @@ std::string to_text(const Warning& w, const Catalogue& catalogue) {
     case Oddity::implied_mfu:
       return fmt::format(
           "the stated duration needs an MFU of {:.3g}; the regression expects {:.3g}", w.a, w.b);
+    case Oddity::implied_idle:
+      return fmt::format(
+          "the stated duration means an MFU of only {:.2g}; the regression expects "
+          "{:.3g}",
+          w.a, w.b);
+    case Oddity::few_tokens:
+      return fmt::format(
+          "{:.3g} tokens for {:.3g} parameters: less than one each; is tokens_b in "
+          "billions?",
+          w.a, w.b);
+    case Oddity::low_precision:
+      return fmt::format(
+          "LLMCarbon's regression is of fp16 runs: at the {} peak it promises too "
+          "much; give mfu",
+          name);
+    case Oddity::type_beyond_6nd:
+      return name == "encoder_decoder"
+                 ? "6 N D counts an encoder-decoder about twice: a token meets one of the stacks"
+                 : fmt::format("6 N D is meant for language models, not for type '{}'", name);
+    case Oddity::dimensions_differ:
+      return fmt::format("params_b says {:.3g} parameters, layers and hidden make about {:.3g}",
+                         w.a, w.b);
+    case Oddity::zero_intensity:
+      return w.a > 0.0 ? fmt::format(
+                             "intensity 0 is a market-based claim: the grid of '{}' has {:.3g} "
+                             "kg/kWh, location-based",
+                             name, w.a)
+                       : "intensity 0 is a market-based claim: no grid is free of carbon";
+    case Oddity::unit_slip:
+      return fmt::format("reported carbon {:.3g} t, predicted {:.3g}: is it in kg or g?", w.a, w.b);
+    case Oddity::no_duration:
+      return "no hours: energy and carbon are not computed; give device_hours, or two of tokens_b, "
+             "devices and days";
     case Oddity::moe_without_active:
       return "a mixture of experts without active_params_b: its work is unknown";
     case Oddity::no_region:
@@ -53,7 +112,7 @@ std::string to_text(const Warning& w, const Catalogue& catalogue) {
       return fmt::format(
           "unknown region '{}' and no intensity_kg_per_kwh: carbon is not computed; {} "
           "`planner list regions` shows all",
-          name, did_you_mean(catalogue.grid(Grid::current).names(), w.name));
+          name, region_hint(catalogue.grid(static_cast<Grid>(static_cast<int>(w.a))), w.name));
     case Oddity::mixed_grid_scope:
       return fmt::format(
           "the source of the intensity of '{}' does not state its scope (direct or "
@@ -65,8 +124,11 @@ std::string to_text(const Warning& w, const Catalogue& catalogue) {
           "computed",
           name);
     case Oddity::no_power:
-      return fmt::format("no power limit of '{}' is known: give device_tdp_w or system_power_w",
-                         name);
+      return name.empty() ? "no device: give one, or device_tdp_w or system_power_w"
+                          : fmt::format(
+                                "no power limit of '{}' is known: give device_tdp_w or "
+                                "system_power_w",
+                                name);
     case Oddity::phase_as_pretrain:
       return fmt::format("phase '{}': 6 N D counts the training of all weights", name);
     case Oddity::approximate_params:
@@ -101,6 +163,9 @@ bool once_per_name(Oddity oddity) {
     case Oddity::no_power:
     case Oddity::no_efficiency:
     case Oddity::unknown_architecture:
+    case Oddity::low_precision:
+    case Oddity::type_beyond_6nd:
+    case Oddity::no_duration:
     case Oddity::phase_as_pretrain:
       return true;
     default:

@@ -14,14 +14,23 @@ enum class Oddity : std::uint8_t {
   unknown_device_unused,  ///< name: everything needed was given
   ambiguous_dtype,        ///< the device lacks the format; another was taken
   sparse_peak,            ///< given, catalogue dense peak
+  other_peak,             ///< given, catalogue dense peak
   tdp_differs,            ///< given, catalogue
   mfu_conflict,           ///< mfu, achieved / peak
   efficiency_range,       ///< params outside the regression
   zettaflops_differ,      ///< stated, computed
   implied_mfu,            ///< implied, predicted
+  implied_idle,           ///< implied, predicted
+  few_tokens,             ///< tokens, parameters
+  low_precision,          ///< format: the regression is of fp16 runs
+  type_beyond_6nd,        ///< type
+  dimensions_differ,      ///< params, rough count from the dimensions
+  zero_intensity,         ///< region's own in kg/kWh, or 0 when it is not known
+  unit_slip,              ///< reported carbon in t, predicted
+  no_duration,            ///< energy and carbon absent
   moe_without_active,     ///< work unknown
   no_region,              ///< carbon absent
-  unknown_region,         ///< name: carbon absent
+  unknown_region,         ///< name: carbon absent; a is the grid table
   mixed_grid_scope,       ///< region whose scope its source does not state
   no_embodied,            ///< name: no footprint
   no_power,               ///< no TDP or system power

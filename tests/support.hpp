@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hardware/embedded.hpp"
 #include "models/core/embedded.hpp"
 #include "models/core/input_error.hpp"
 #include "models/core/text.hpp"

@@ -19,9 +19,4 @@ namespace models {
 std::span<const EmbeddedFile> embedded_files();
 }  // namespace models
 
-namespace hardware {
-/// The tables of hardware/data.
-std::span<const EmbeddedFile> embedded_files();
-}  // namespace hardware
-
 }  // namespace pretrain

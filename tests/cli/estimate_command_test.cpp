@@ -143,7 +143,8 @@ const char* const kCsvHeader =
     "operational_tco2e,embodied_tco2e,total_tco2e,delta_iteration_s,"
     "delta_tokens_per_s_per_device,delta_tflops_per_device,delta_mfu,delta_training_days,"
     "delta_device_hours,delta_device_power_w,delta_device_energy_mwh,delta_node_energy_mwh,"
-    "delta_facility_energy_mwh,delta_operational_tco2e,delta_embodied_tco2e,tokens_b,devices";
+    "delta_facility_energy_mwh,delta_operational_tco2e,delta_embodied_tco2e,tokens_b,devices,"
+    "compared_scope";
 
 TEST(EstimateCommand, FormatsAgreeOnEveryValue) {
   const Program planner;
@@ -173,6 +174,16 @@ TEST(EstimateCommand, FormatsAgreeOnEveryValue) {
         Json wanted;
         if (column == "id" || column == "name" || column == "status" || column == "reason") {
           EXPECT_EQ(cell, run.value(column, "")) << column;
+          continue;
+        }
+        if (column == "compared_scope") {
+          std::string scope;
+          for (const auto& compared : run.value("compared", Json::object())) {
+            scope = compared.value("scope", scope);
+          }
+          if (!scope.empty()) {
+            EXPECT_EQ(cell, scope) << run["name"];
+          }
           continue;
         }
         if (column.starts_with("delta_")) {

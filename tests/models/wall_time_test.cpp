@@ -56,6 +56,8 @@ TEST(WallTime, BookedTimeIsDevicesTimesDuration) {
   const DeviceTime booked = booked_time(10000.0 * device, 14.8 * day);
   EXPECT_DOUBLE_EQ(booked.in(device * hour), 3.552e6);
   EXPECT_EQ(booked_time(8.0 * device, Time{}), DeviceTime{});
+  EXPECT_DOUBLE_EQ(booked_days(booked, 10000.0 * device).in(day), 14.8);
+  EXPECT_DOUBLE_EQ(booked_devices(booked, 14.8 * day).in(device), 10000.0);
 }
 
 TEST(WallTime, LostTimeMakesTheRunLonger) {

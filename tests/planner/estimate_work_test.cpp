@@ -191,10 +191,9 @@ TEST(EstimateWork, DeviceNamesAndFormats) {
   EXPECT_FALSE(unknown.has(Key::embodied_tco2e));
   expect_failure(joined("device,device_hours", "H1000,100"), "unknown device 'H1000'", Col::device);
   const OneRun nearest_three{joined("device,device_hours", "H1000,100")};
-  EXPECT_EQ(
-      std::count(nearest_three.failure().help.begin(), nearest_three.failure().help.end(), '\''), 6)
-      << "three names: " << nearest_three.failure().help;
-  EXPECT_NE(nearest_three.failure().help.find("'H100'"), std::string::npos);
+  const auto help = remedy(nearest_three.failure(), shipped_catalogue());
+  EXPECT_EQ(std::count(help.begin(), help.end(), '\''), 6) << "three names: " << help;
+  EXPECT_NE(help.find("'H100'"), std::string::npos);
 }
 
 // ---- work, time, devices
@@ -350,8 +349,8 @@ TEST(EstimateWork, EfficiencyGivenAchievedImpliedOrModeled) {
   expect_near(optimistic.warning(Oddity::implied_mfu)->a, optimistic[Key::mfu]);
 
   const auto modeled = [](const std::string& params, const EstimateOptions& options = {}) {
-    return OneRun{joined("params_b,device,devices,tokens_b", params + ",A100,8,1"),
-                  options}[Key::mfu];
+    const Key key = options.method == Method::llmcarbon ? Key::hfu : Key::mfu;
+    return OneRun{joined("params_b,device,devices,tokens_b", params + ",A100,8,1"), options}[key];
   };
   const auto regression = [](double n) {
     return (-5.60233749e-23 * n * n + 8.45435587e-11 * n + 1.34546129e+02) / 312;

@@ -27,6 +27,8 @@ const std::vector<Case>& cases() {
        "30,A100,1024,600,us-central1,2048,1024\n",
        {}},
       {"params_b,device,tokens_b,days,region\n175,H100,300,30,FRA\n", {}},
+      {"device,devices,device_hours,region\nA100,8,1000,FRA\n", {}},
+      {"device,days,device_hours,region\nA100,5,1000,FRA\n", {}},
       {"params_b,device,devices,days,goodput,region\n7,tpu-v4,64,10,0.9,us-east-1\n", {}},
       {"params_b,device,devices,tokens_b,days,goodput\n30,A100,1024,600,60,0.9\n", {}},
       {"params_b,device,devices,tokens_b,achieved_tflops,system_power_w,intensity_kg_per_kwh\n"
@@ -80,6 +82,9 @@ const std::map<std::string, Equation, std::less<>>& equations() {
       {"flops.6nd", [](const Terms& t) { return 6 * t.at("N") * t.at("D"); }},
       {"tokens.6nd", [](const Terms& t) { return t.at("C") / (6 * t.at("N")); }},
       {"rate.device", [](const Terms& t) { return t.at("MFU") * t.at("peak"); }},
+      {"rate.llmcarbon", [](const Terms& t) { return t.at("HFU") * t.at("peak"); }},
+      {"time.booked", [](const Terms& t) { return t.at("n_T") / t.at("n") / 24; }},
+      {"devices.booked", [](const Terms& t) { return t.at("n_T") / (24 * t.at("T")); }},
       {"rate.tokens", [](const Terms& t) { return t.at("R") * kTera / (6 * t.at("N")); }},
       {"time.iteration",
        [](const Terms& t) { return t.at("s") * t.at("B") / (t.at("r") * t.at("n")); }},
@@ -117,7 +122,10 @@ const std::map<std::string, Equation, std::less<>>& equations() {
       {"carbon.offset", [](const Terms& t) { return t.at("share") * t.at("CO2e"); }},
       {"carbon.total", [](const Terms& t) { return t.at("operational") + t.at("embodied"); }},
       {"embodied.llmcarbon",
-       [](const Terms& t) { return t.at("M") * t.at("T") / t.at("LT") / 1000; }},
+       [](const Terms& t) {
+         return (t.at("n") * t.at("m_d") + t.at("n_s") * t.at("m_s")) * t.at("T") / t.at("LT") /
+                1000;
+       }},
       {"embodied.amortized",
        [](const Terms& t) { return t.at("M") * t.at("n_T") / (t.at("LT") * t.at("u")) / 1000; }},
       {"embodied.server", [](const Terms& t) { return t.at("card") + t.at("host") / t.at("n_s"); }},

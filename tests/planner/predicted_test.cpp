@@ -125,8 +125,25 @@ TEST(Predicted, ReportedZeroAndMissingPredictionsHaveReasonsInsteadOfDeltas) {
                          Key::tflops_per_device, Key::iteration_s}) {
     ASSERT_NE(compared.find(key), nullptr) << info_of(key).name;
     EXPECT_FALSE(compared.find(key)->delta) << info_of(key).name;
-    EXPECT_NE(compared.find(key)->reason.find("not predicted"), std::string_view::npos);
+    EXPECT_FALSE(compared.find(key)->predicted) << info_of(key).name;
+    EXPECT_FALSE(compared.find(key)->reason.empty()) << info_of(key).name;
   }
+}
+
+TEST(Predicted, WhatMeansSomethingElseIsNotCompared) {
+  const OneRun run{
+      "params_b,device,tokens_b,region,carbon_accounting,energy_basis,reported_days,"
+      "reported_device_hours,reported_mfu,reported_flop_convention,reported_device_power_w,"
+      "reported_tco2e_operational\n"
+      "7,A100,2000,FRA,market,device_hours_x_constant,25,80000,0.4,hardware,400,5\n"};
+  ASSERT_TRUE(run.ok());
+  const auto compared = run.compared();
+  for (const auto key :
+       {Key::training_days, Key::mfu, Key::device_power_w, Key::operational_tco2e}) {
+    EXPECT_FALSE(compared.find(key)->delta) << info_of(key).name;
+    EXPECT_FALSE(compared.find(key)->reason.empty()) << info_of(key).name;
+  }
+  EXPECT_TRUE(compared.find(Key::device_hours)->delta) << "hours do not depend on the node assumed";
 }
 
 TEST(Predicted, EveryReportableQuantityIsCompared) {
@@ -135,7 +152,7 @@ TEST(Predicted, EveryReportableQuantityIsCompared) {
       "reported_tokens_per_s_per_device,reported_tflops_per_device,reported_mfu,reported_days,"
       "reported_device_hours,reported_device_power_w,reported_energy_mwh,"
       "reported_tco2e_operational,reported_tco2e_embodied,reported_flop_convention\n"
-      "30,A100,1024,600,2048,1024,FRA,5,600,120,0.4,12,300000,350,200,10,3,hardware\n"};
+      "30,A100,1024,600,2048,1024,FRA,5,600,120,0.4,12,300000,350,200,10,3,6nd\n"};
   ASSERT_TRUE(run.ok()) << run.failure().what;
   const auto compared = run.compared();
   Key last = Key::total_params;
@@ -147,7 +164,7 @@ TEST(Predicted, EveryReportableQuantityIsCompared) {
     ASSERT_TRUE(item.predicted && item.delta) << info_of(item.key).name;
     EXPECT_DOUBLE_EQ(*item.delta, *item.predicted / item.reported - 1) << info_of(item.key).name;
     const bool rate = item.key == Key::mfu || item.key == Key::tflops_per_device;
-    EXPECT_EQ(item.convention, rate ? "hardware" : "") << info_of(item.key).name;
+    EXPECT_EQ(item.convention, rate ? "6nd" : "") << info_of(item.key).name;
     if (item.key != Key::embodied_tco2e) {  // taken over the reported days
       EXPECT_EQ(item.predicted, run.predicted()[item.key]) << info_of(item.key).name;
     }

@@ -64,9 +64,8 @@ class OneRun {
       throw std::invalid_argument("a header and one row of as many cells: " + std::string{csv});
     }
     row_.clear();
-    bool llmcarbon = false;
     for (std::size_t i = 0; i < cells.cells.size(); ++i) {
-      const auto col = recognize_column(header.cells[i].text, llmcarbon);
+      const auto col = recognize_column(header.cells[i].text);
       if (!col) throw std::invalid_argument("unknown column " + std::string{header.cells[i].text});
       std::string what;
       std::string help;
@@ -149,7 +148,7 @@ inline void expect_failure(const std::string& csv, const std::string& part, Col 
   EXPECT_NE(run.failure().what.find(part), std::string::npos)
       << "'" << part << "' is not in '" << run.failure().what << "' for\n"
       << csv;
-  EXPECT_FALSE(run.failure().help.empty()) << csv;
+  EXPECT_FALSE(remedy(run.failure(), shipped_catalogue()).empty()) << csv;
   EXPECT_EQ(run.failure().col, col) << csv;
   for (std::size_t i = 0; i < kKeys; ++i) EXPECT_FALSE(run.has(static_cast<Key>(i)));
 }

@@ -58,21 +58,14 @@ TEST(RunColumns, LlmcarbonNamesMap) {
       {"energy MWh", Col::reported_energy_mwh},
   };
   for (const auto& [name, col] : kHeader) {
-    bool llmcarbon = false;
-    EXPECT_EQ(recognize_column(name, llmcarbon), col) << name;
+    EXPECT_EQ(recognize_column(name), col) << name;
     std::string shouted{name};
     for (char& c : shouted) {
       if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
     }
-    EXPECT_EQ(recognize_column(shouted, llmcarbon), col) << shouted;
+    EXPECT_EQ(recognize_column(shouted), col) << shouted;
   }
-  // Only names that LLMCarbon alone uses make it LLMCarbon's table.
-  bool llmcarbon = false;
-  recognize_column("name", llmcarbon);
-  recognize_column("PUE", llmcarbon);
-  EXPECT_FALSE(llmcarbon);
-  recognize_column("device #", llmcarbon);
-  EXPECT_TRUE(llmcarbon);
+  EXPECT_EQ(recognize_column("PUE"), Col::pue);
 }
 
 TEST(RunColumns, WhatIsMeasuredIsMarked) {
