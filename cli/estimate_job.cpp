@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/text_table.hpp"
@@ -65,8 +66,7 @@ const ReportedNumber* ReportRow::find(planner::Key key) const {
 /// What the rows of a chunk leave behind.
 struct EstimateJob::EstimatePart : planner::TableJob::Part {
   struct Told {
-    Oddity oddity{};
-    std::string name;
+    ToldName what;
     std::string text;
   };
   struct Id {
@@ -95,7 +95,7 @@ struct EstimateJob::EstimatePart : planner::TableJob::Part {
   std::vector<ReportRow> rows;
   std::vector<Told> told;
   std::array<std::size_t, static_cast<std::size_t>(Oddity::count)> told_count{};
-  std::vector<std::pair<Oddity, std::string>> told_names;
+  std::vector<ToldName> told_names;
   std::vector<std::string> failures;
   std::size_t failed = 0;
   std::size_t matched = 0;
@@ -129,18 +129,18 @@ bool EstimateJob::wanted(const RunRow& row) const {
 void EstimateJob::tell(EstimatePart& part, const RunRow& row, const Result& result) const {
   for (const auto& warning : result.warnings) {
     if (planner::once_per_name(warning.oddity)) {
-      const std::string key = fmt::format("{}/{}", warning.name, warning.other);
-      const auto same = [&](const auto& told) {
-        return told.first == warning.oddity && told.second == key;
-      };
-      bool seen = false;
-      for (const auto& told : part.told_names) seen = seen || same(told);
+      const bool seen =
+          std::any_of(part.told_names.begin(), part.told_names.end(), [&](const ToldName& told) {
+            return told.oddity == warning.oddity && told.name == warning.name &&
+                   told.other == warning.other;
+          });
       if (seen) continue;
-      part.told_names.emplace_back(warning.oddity, key);
+      part.told_names.push_back(
+          {warning.oddity, std::string{warning.name}, std::string{warning.other}});
     }
     auto& count = part.told_count[static_cast<std::size_t>(warning.oddity)];
     if (++count > kMostTold) continue;
-    part.told.push_back({warning.oddity, fmt::format("{}/{}", warning.name, warning.other),
+    part.told.push_back({{warning.oddity, std::string{warning.name}, std::string{warning.other}},
                          fmt::format("{}:{}: warning: {}: {}", file_, row.line(), label(row),
                                      printable(planner::to_text(warning, catalogue_)))});
   }
@@ -209,11 +209,9 @@ void EstimateJob::deliver(Part& base) {
   auto& part = dynamic_cast<EstimatePart&>(base);
   std::string messages;
   for (const auto& told : part.told) {
-    if (planner::once_per_name(told.oddity) &&
-        !told_names_.emplace(told.oddity, told.name).second) {
-      continue;
-    }
-    if (++told_[static_cast<std::size_t>(told.oddity)] <= kMostTold) messages += told.text + "\n";
+    if (planner::once_per_name(told.what.oddity) && !told_names_.insert(told.what).second) continue;
+    if (++told_[static_cast<std::size_t>(told.what.oddity)] <= kMostTold)
+      messages += told.text + "\n";
   }
   for (std::size_t i = 0; i < part.told_count.size(); ++i) {
     if (part.told_count[i] > kMostTold) told_[i] += part.told_count[i] - kMostTold;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -109,7 +110,14 @@ class EstimateJob : public planner::TableJob {
 
   std::string text_;
   std::vector<ReportRow> rows_;
-  std::set<std::pair<planner::Oddity, std::string>> told_names_;
+  /// An oddity that is told once for the names in it.
+  struct ToldName {
+    planner::Oddity oddity{};
+    std::string name;
+    std::string other;
+    friend auto operator<=>(const ToldName&, const ToldName&) = default;
+  };
+  std::set<ToldName> told_names_;
   std::array<std::size_t, static_cast<std::size_t>(planner::Oddity::count)> told_{};
   std::size_t failed_ = 0;
   std::size_t matched_ = 0;

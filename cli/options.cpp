@@ -14,7 +14,7 @@ void add_table_options(CLI::App& command, TableOptions& o) {
   command.add_option("--where", o.where, "Only the runs with this name or id");
   command.add_flag("--blind", o.blind,
                    "Ignore everything measured on the run itself: mfu, achieved_tflops, "
-                   "system_power_w, goodput and the durations of the reported numbers");
+                   "system_power_w, goodput");
   command
       .add_option("--method", o.method,
                   "Work and efficiency where not given: 6nd, or llmcarbon as it is (a baseline)")
@@ -23,7 +23,7 @@ void add_table_options(CLI::App& command, TableOptions& o) {
   command
       .add_option("--embodied", o.embodied,
                   "Boundary of embodied carbon: server (accelerators and hosts; the default), card "
-                  "(accelerators alone) or llmcarbon (bare dies)")
+                  "(accelerators alone) or llmcarbon (its table of chips)")
       ->check(CLI::IsMember({"llmcarbon", "card", "server"}));
   command
       .add_option("--grid", o.grid,

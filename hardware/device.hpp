@@ -10,6 +10,7 @@
 
 #include "models/core/known.hpp"
 #include "models/core/table.hpp"
+#include "models/core/text.hpp"
 #include "models/core/units.hpp"
 
 namespace pretrain::hardware {
@@ -73,19 +74,13 @@ class DeviceCatalogue {
     std::size_t index{};
     bool ambiguous{};
   };
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const {
-      return std::hash<std::string_view>{}(text);
-    }
-  };
   std::vector<Table> tables_;
   std::vector<std::string> places_;
   std::vector<Device> devices_;
   static std::string chip_of(std::string_view id);
   std::unordered_map<std::string, std::size_t> variants_of_chip_;
-  std::unordered_map<std::string, Entry, Hash, std::equal_to<>> by_id_;
-  std::unordered_map<std::string, Entry, Hash, std::equal_to<>> by_name_;
+  std::unordered_map<std::string, Entry, TextHash, std::equal_to<>> by_id_;
+  std::unordered_map<std::string, Entry, TextHash, std::equal_to<>> by_name_;
 };
 
 }  // namespace pretrain::hardware

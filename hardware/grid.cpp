@@ -55,10 +55,10 @@ GridTable GridTable::read(std::string_view text, std::string file) {
 }
 
 const GridRegion* GridTable::find(std::string_view name) const {
-  if (const auto code = by_code_.find(lowered(name)); code != by_code_.end()) {
-    return &regions_[code->second];
-  }
-  const auto alias = by_alias_.find(normalized(name));
+  char buffer[64];
+  const auto code = by_code_.find(lowered_into(name, buffer, sizeof buffer));
+  if (code != by_code_.end()) return &regions_[code->second];
+  const auto alias = by_alias_.find(normalized_into(name, buffer, sizeof buffer));
   return alias == by_alias_.end() ? nullptr : &regions_[alias->second];
 }
 

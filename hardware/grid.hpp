@@ -8,6 +8,7 @@
 
 #include "models/core/known.hpp"
 #include "models/core/table.hpp"
+#include "models/core/text.hpp"
 #include "models/core/units.hpp"
 
 namespace pretrain::hardware {
@@ -32,7 +33,7 @@ struct GridRegion {
 class GridTable {
  public:
   static GridTable read(std::string_view text, std::string file);
-  /// Null when nothing has that name.
+  /// Null when nothing has that name. Does not allocate.
   const GridRegion* find(std::string_view name) const;
   std::vector<std::string_view> names() const;
   const std::vector<GridRegion>& all() const { return regions_; }
@@ -42,8 +43,8 @@ class GridTable {
   std::vector<std::string> places_;
   std::vector<GridRegion> regions_;
   std::vector<std::string_view> aliases_;
-  std::unordered_map<std::string, std::size_t> by_code_;
-  std::unordered_map<std::string, std::size_t> by_alias_;
+  std::unordered_map<std::string, std::size_t, TextHash, std::equal_to<>> by_code_;
+  std::unordered_map<std::string, std::size_t, TextHash, std::equal_to<>> by_alias_;
 };
 
 }  // namespace pretrain::hardware

@@ -17,7 +17,9 @@ constexpr double kBillion = 1e9;
 /// Stated values that differ by more than this contradict each other.
 constexpr double kMfuTolerance = 0.02;
 constexpr double kParamsTolerance = 0.03;
-constexpr double kTdpTolerance = 0.02;
+constexpr double kSparseTolerance = 0.02;
+/// Operators cap devices; a limit beyond half or one and a half times the catalogue's is a slip.
+constexpr double kLimitTolerance = 0.5;
 /// Sources print peaks of one chip that differ by this much.
 constexpr double kPeakTolerance = 0.05;
 /// A rough count of parameters and the stated one differ at most by this factor.
@@ -176,7 +178,7 @@ bool resolve_device(const RunRow& row, const Catalogue& catalogue, Scenario& s, 
     if (s.device != nullptr) {
       const auto dense = s.device->peak_of(s.dtype);
       const double catalogue_peak = dense ? dense->in(teraflops / device) : *peak;
-      if (dense && !differs(*peak, 2.0 * dense->in(teraflops / device), kTdpTolerance)) {
+      if (dense && !differs(*peak, 2.0 * dense->in(teraflops / device), kSparseTolerance)) {
         warnings.add({Oddity::sparse_peak, *peak, dense->in(teraflops / device), s.device->id,
                       hardware::name_of(s.dtype)});
       } else if (differs(*peak, catalogue_peak, kPeakTolerance)) {
@@ -193,7 +195,7 @@ bool resolve_device(const RunRow& row, const Catalogue& catalogue, Scenario& s, 
   if (tdp) {
     s.tdp = given(*tdp * watt / device);
     if (s.device != nullptr && s.device->tdp &&
-        differs(*tdp, s.device->tdp->in(watt / device), 0.5)) {
+        differs(*tdp, s.device->tdp->in(watt / device), kLimitTolerance)) {
       warnings.add({Oddity::tdp_differs, *tdp, s.device->tdp->in(watt / device), s.device->id, {}});
     }
   } else if (s.device != nullptr && s.device->tdp) {

@@ -20,8 +20,8 @@ enum class Method {
 
 /// Which boundary the embodied carbon has.
 enum class Embodied {
-  best,       ///< server where the accelerator has a footprint, else a generic one
-  llmcarbon,  ///< LLMCarbon's bare dies
+  best,       ///< that of the method: server, or llmcarbon for LLMCarbon's
+  llmcarbon,  ///< LLMCarbon's chips of accelerators and servers
   card,       ///< accelerators as delivered, no hosts
   server,     ///< accelerators with their hosts
 };

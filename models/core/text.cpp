@@ -53,6 +53,12 @@ std::string lowered(std::string_view text) {
   return result;
 }
 
+std::string_view lowered_into(std::string_view text, char* buffer, std::size_t capacity) {
+  const std::size_t size = std::min(text.size(), capacity);
+  std::transform(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(size), buffer, lower);
+  return {buffer, size};
+}
+
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [](char x, char y) { return lower(x) == lower(y); });

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,8 +22,17 @@ std::string normalized(std::string_view text);
 /// than the buffer are cut.
 std::string_view normalized_into(std::string_view text, char* buffer, std::size_t capacity);
 
-/// Lower-case ASCII.
+/// Lower-case ASCII; the second without allocation, cut to the buffer.
 std::string lowered(std::string_view text);
+std::string_view lowered_into(std::string_view text, char* buffer, std::size_t capacity);
+
+/// Lets maps with std::string keys be searched by std::string_view, without allocation.
+struct TextHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view text) const {
+    return std::hash<std::string_view>{}(text);
+  }
+};
 bool equal_ignoring_case(std::string_view a, std::string_view b);
 
 /// At most 40 bytes of it, cut at a character, with "..." where something is missing.
