@@ -1,12 +1,15 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <bitset>
+#include <deque>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
+#include "planner/run_writer.hpp"
 
 namespace pretrain::cli {
 
@@ -74,14 +77,69 @@ void add_check(CLI::App& db, const std::string& option, Exit& exit) {
   });
 }
 
+/// The cells of a saved run as a row of a run table. `texts` holds what the row points to.
+planner::RunRow saved_row(const db::SavedRun& run, std::deque<std::string>& texts) {
+  planner::RunRow row;
+  row.clear();
+  const Json inputs = Json::parse(run.inputs);
+  for (const auto& [name, value] : inputs.items()) {
+    const auto col = planner::find_column(name);
+    if (!col) continue;  // a column of another version
+    auto& text = texts.emplace_back(value.is_string() ? value.get<std::string>() : std::string{});
+    if (value.is_number()) planner::append_number(text, value.get<double>());
+    std::string what;
+    std::string help;
+    row.set(*col, text, 0, 0, what, help);
+  }
+  return row;
+}
+
+/// The inputs of all saved runs as a run table, in the columns that any of them fills.
+void export_run_table(const db::Store& store, OutputFile& out) {
+  std::bitset<planner::kColumns> used;
+  store.for_each([&](const db::SavedRun& run) {
+    std::deque<std::string> texts;
+    const auto row = saved_row(run, texts);
+    for (std::size_t i = 0; i < planner::kColumns; ++i) {
+      if (row.has(static_cast<planner::Col>(i))) used.set(i);
+    }
+  });
+  std::vector<planner::Col> columns;
+  for (std::size_t i = 0; i < planner::kColumns; ++i) {
+    if (used[i]) columns.push_back(static_cast<planner::Col>(i));
+  }
+  const planner::RunWriter writer{std::move(columns)};
+  std::string text;
+  writer.header(text);
+  out.write(text);
+  store.for_each([&](const db::SavedRun& run) {
+    std::deque<std::string> texts;
+    text.clear();
+    writer.row(text, saved_row(run, texts));
+    out.write(text);
+  });
+}
+
 void add_export(CLI::App& db, const std::string& option, Exit& exit) {
-  auto output = std::make_shared<std::string>();
-  auto* sub = db.add_subcommand("export", "Print every saved run as a JSON line");
-  sub->add_option("-o,--output", *output, "Write here, whole or not at all");
-  sub->callback([&option, &exit, output] {
+  struct Export {
+    std::string output;
+    std::string format = "jsonl";
+  };
+  auto choice = std::make_shared<Export>();
+  auto* sub = db.add_subcommand("export", "Print every saved run");
+  sub->add_option("--format", choice->format,
+                  "jsonl: everything, for import; csv: the inputs, as a run table")
+      ->check(CLI::IsMember({"jsonl", "csv"}))
+      ->capture_default_str();
+  sub->add_option("-o,--output", choice->output, "Write here, whole or not at all");
+  sub->callback([&option, &exit, choice] {
     const auto store = db::Store::open(store_path(option), db::Store::Mode::read);
-    OutputFile out{*output};
-    store.for_each([&](const db::SavedRun& run) { out.write(exported(run) + "\n"); });
+    OutputFile out{choice->output};
+    if (choice->format == "csv") {
+      export_run_table(store, out);
+    } else {
+      store.for_each([&](const db::SavedRun& run) { out.write(exported(run) + "\n"); });
+    }
     out.commit();
     exit = Exit::ok;
   });

@@ -202,5 +202,17 @@ TEST(DbCommand, SeveralPlannersSaveAtOnce) {
   EXPECT_CONTAINS(one({"db", "check", "--db", store}).out, " 8 runs");
 }
 
+TEST(DbCommand, InputsComeBackAsARunTable) {
+  const Program planner;
+  const auto saved = planner({"estimate", source("db/database.csv"), "--save", "--format", "csv"});
+  ASSERT_EQ(saved.status, 0) << saved.err;
+  const auto table = planner({"db", "export", "--format", "csv"});
+  ASSERT_EQ(table.status, 0) << table.err;
+  planner.write("again.csv", table.out);
+  const auto again = planner({"estimate", "again.csv", "--format", "csv"});
+  EXPECT_EQ(again.status, 0) << again.err;
+  EXPECT_EQ(again.out, saved.out);
+}
+
 }  // namespace
 }  // namespace pretrain::cli

@@ -1,4 +1,7 @@
 // Every command in the README runs, and the output that it shows is what the program prints.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -85,6 +88,25 @@ TEST(Readme, DeltasAreThoseOfABlindRun) {
                   run.at("name").get<std::string>().c_str());
     EXPECT_CONTAINS(readme, text);
   }
+}
+
+TEST(Readme, MedianErrorOfDeviceHoursIsThatOfABlindRun) {
+  const auto result = Program{}({"estimate", source("db/runs.csv"), "--blind", "--format", "json"});
+  const auto json = result.json();
+  std::vector<double> errors;
+  for (const auto& run : json.at("runs")) {
+    const auto delta = run.value("delta", Json::object());
+    if (delta.contains("device_hours")) {
+      errors.push_back(std::abs(delta.at("device_hours").get<double>()));
+    }
+  }
+  ASSERT_FALSE(errors.empty());
+  std::sort(errors.begin(), errors.end());
+  const double median = errors[errors.size() / 2];
+  char text[64];
+  std::snprintf(text, sizeof text, "error of device-hours is %.0f%% (%zu runs)", 100 * median,
+                errors.size());
+  EXPECT_CONTAINS(file_text(source("README.md")), text);
 }
 
 }  // namespace
