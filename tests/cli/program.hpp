@@ -119,6 +119,14 @@ class Program {
     return ran;
   }
 
+  /// Bare containers have no pseudo-terminals.
+  static bool has_terminals() {
+    const int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (terminal < 0) return false;
+    ::close(terminal);
+    return true;
+  }
+
   /// With standard output on a terminal.
   Ran on_terminal(const std::vector<std::string>& arguments) const {
     const int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
