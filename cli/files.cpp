@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
@@ -24,6 +25,31 @@
 namespace pretrain::cli {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+/// The file aside, for the signal handler; empty when there is none.
+char g_aside[4096];
+
+extern "C" void remove_aside(int signal) {
+  if (g_aside[0] != '\0') ::unlink(g_aside);
+  ::signal(signal, SIG_DFL);
+  ::raise(signal);
+}
+
+/// Ctrl-C and its like leave no file behind.
+void guard_aside(const std::string& path) {
+  if (path.size() >= sizeof g_aside) return;
+  std::memcpy(g_aside, path.c_str(), path.size() + 1);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction action {};
+    if (::sigaction(signal, nullptr, &action) != 0 || action.sa_handler != SIG_DFL) continue;
+    action.sa_handler = remove_aside;
+    ::sigaction(signal, &action, nullptr);
+  }
+}
+
+}  // namespace
 
 InputFile::InputFile(const std::string& path) : name_{path}, stream_{&file_} {
   if (path == "-") {
@@ -69,6 +95,7 @@ OutputFile::OutputFile(std::string path) : path_{std::move(path)} {
     aside_.clear();
     fail("written", error);
   }
+  guard_aside(aside_);
   const mode_t mask = ::umask(0);
   ::umask(mask);
   const mode_t mode = exists ? existing.st_mode & 07777U : 0666U & ~mask;
@@ -84,6 +111,7 @@ OutputFile::~OutputFile() {
   if (path_.empty()) return;
   if (descriptor_ >= 0) ::close(descriptor_);
   if (!aside_.empty()) ::unlink(aside_.c_str());
+  g_aside[0] = '\0';
 }
 
 void OutputFile::fail(const char* action, int error) const {
@@ -120,6 +148,7 @@ void OutputFile::commit() {
   if (closed != 0) fail("written", errno);
   if (::rename(aside_.c_str(), path_.c_str()) != 0) fail("renamed to its place", errno);
   aside_.clear();
+  g_aside[0] = '\0';
 }
 
 void write_answer(const std::string& path, std::string_view text) {
