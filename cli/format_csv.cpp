@@ -38,9 +38,10 @@ void CsvRows::append(std::string& out, const planner::RunRow& row, const planner
   const planner::Predicted predicted{result};
   for (std::size_t i = 0; i < planner::kKeys; ++i) append(predicted[static_cast<planner::Key>(i)]);
   const planner::Comparisons compared{row, result, predicted, catalogue};
+  const auto* comparison = compared.begin();  // in the order of the columns
   for (const auto key : planner::Comparisons::kReportable) {
-    const auto* comparison = compared.find(key);
-    append(comparison != nullptr ? comparison->delta : std::nullopt);
+    const bool here = comparison != compared.end() && comparison->key == key;
+    append(here ? (comparison++)->delta : std::nullopt);
   }
   constexpr double kBillion = 1e9;
   const auto& solved = result.estimate.duration;
@@ -48,9 +49,9 @@ void CsvRows::append(std::string& out, const planner::RunRow& row, const planner
   append(solved.devices ? std::optional{(*solved.devices).in(device)} : std::nullopt);
   *end++ = ',';
   out.append(text, static_cast<std::size_t>(end - text));
-  for (const auto& comparison : compared) {
-    if (comparison.scope.empty()) continue;
-    out += comparison.scope;
+  for (const auto& item : compared) {
+    if (item.scope.empty()) continue;
+    out += item.scope;
     break;
   }
   out += '\n';

@@ -49,6 +49,11 @@ class RunRow {
   /// is the byte in the CSV record, or the column of a YAML scalar on `line`.
   void set(Col col, std::string_view cell, std::uint32_t offset, std::uint32_t line,
            std::string& what, std::string& help);
+  /// Takes the same cell of a CSV record as set() took last in this column.
+  void repeat(Col col, std::uint32_t offset) {
+    offsets_[index(col)] = offset;
+    present_.set(index(col));
+  }
 
  private:
   static std::size_t index(Col col) { return static_cast<std::size_t>(col); }

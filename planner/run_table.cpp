@@ -103,6 +103,7 @@ class ChunkParser {
     char* const begin = chunk.buffer.data();
     CsvCursor cursor{begin + from, begin + chunk.size, separator_, line, file_};
     bool any = false;
+    last_.assign(header_.columns.size(), {});
     while (problems.size() < kMostProblems) {
       try {
         if (!cursor.next(record_)) break;
@@ -148,9 +149,16 @@ class ChunkParser {
     for (std::size_t i = 0; i < wanted; ++i) {
       const auto col = header_.columns[i];
       if (!col || cells[i].text.empty()) continue;
+      // In a sweep most columns repeat from row to row.
+      if (cells[i].text == last_[i]) {
+        row_.repeat(*col, cells[i].offset);
+        continue;
+      }
       what_.clear();
       row_.set(*col, cells[i].text, cells[i].offset, 0, what_, help_);
-      if (!what_.empty()) {
+      if (what_.empty()) {
+        last_[i] = cells[i].text;
+      } else {
         good = false;
         if (problems.size() < kMostProblems) {
           problems.push_back({record_.locate(file_, cells[i].offset), what_, help_});
@@ -166,6 +174,7 @@ class ChunkParser {
   const TableJob& job_;
   CsvRecord record_;
   RunRow row_;
+  std::vector<std::string_view> last_;  ///< cells taken last, in this chunk, by column
   std::string what_;
   std::string help_;
 };
