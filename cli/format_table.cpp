@@ -284,10 +284,17 @@ std::string_view embodied_scope_of(const planner::CarbonResult& carbon) {
 }
 
 std::string source_text(const Origin* origin, const planner::Catalogue& catalogue) {
+  std::string_view keys = origin->source;
+  std::string_view locator = origin->locator;
+  for (const auto& equation : catalogue.equations().all()) {
+    if (equation.id != origin->place) continue;
+    keys = equation.source;
+    locator = equation.locator;
+  }
   std::string text{origin->place};
-  std::string citation = catalogue.sources().citation(origin->source);
+  const std::string citation = catalogue.sources().citation(keys);
   if (!citation.empty()) text += ": " + citation;
-  if (!origin->locator.empty()) text += ", " + std::string{origin->locator};
+  if (!locator.empty()) text += ", " + std::string{locator};
   if (!origin->checked) text += " [not re-read in the source]";
   return text;
 }

@@ -24,12 +24,13 @@ constexpr double kOptimism = 0.10;
 constexpr double kIdle = 0.05;
 constexpr double kLimitTolerance = 0.01;
 
-const Origin kRegression{"efficiency.llmcarbon", "mlcarbon-code", "", true};
-const Origin kRegressionHardware{"efficiency.llmcarbon.hardware", "mlcarbon-code", "", true};
+// Equations: their sources stand in the register.
+const Origin kRegression{"efficiency.llmcarbon", "", "", true};
+const Origin kRegressionHardware{"efficiency.llmcarbon.hardware", "", "", true};
 const Origin kImplied{"efficiency.implied", "", "", true};
-const Origin kSolvedTokens{"tokens.6nd", "kaplan-2020", "", true};
+const Origin kSolvedTokens{"tokens.6nd", "", "", true};
 const Origin kSolvedDevices{"devices.needed", "", "", true};
-const Origin kSolvedTime{"time.training", "mlcarbon-code", "", true};
+const Origin kSolvedTime{"time.training", "", "", true};
 const Origin kBooked{"time.device_hours", "", "", true};
 const Origin kBookedDays{"time.booked", "", "", true};
 const Origin kBookedDevices{"devices.booked", "", "", true};
@@ -247,13 +248,16 @@ void find_power(const Scenario& s, const Catalogue& catalogue, PowerDraw& power)
     power.device_equation = "power.device.load";
   }
   if (power.node || !power.device) return;
-  if (s.device != nullptr && s.device->server_max_power && s.device->devices_per_server &&
-      stock_limit(s)) {
-    power.node = known(
+  if (s.device != nullptr && s.device->server_max_power && s.device->devices_per_server) {
+    DevicePower draw =
         models::node_draw_of_rating(*s.device->server_max_power, *s.device->devices_per_server,
-                                    defaults.node_load_of_rating.value),
-        Basis::model, &defaults.node_load_of_rating.origin);
+                                    defaults.node_load_of_rating.value);
     power.node_equation = "power.node.rating";
+    if (!stock_limit(s)) {
+      draw = models::draw_at_limit(draw, *s.tdp, *s.device->tdp);
+      power.node_equation = "power.scaled";
+    }
+    power.node = known(draw, Basis::model, &defaults.node_load_of_rating.origin);
   }
   if (!power.node || *power.node < *power.device) {
     power.node = known(models::node_draw(*power.device, ratio.value), Basis::model, &ratio.origin);

@@ -75,6 +75,8 @@ Key energy_key(std::string_view scope) {
 
 constexpr std::string_view kNoHours =
     "the hours are not known: give device_hours, or two of tokens_b, devices and days";
+constexpr std::string_view kNoPower =
+    "the draw is not known: a device or system_power_w is missing";
 constexpr std::string_view kNoRate =
     "the rate is not known: params_b and a device, or mfu, are missing";
 constexpr std::string_view kNoSite = "no region and no intensity_kg_per_kwh";
@@ -173,13 +175,14 @@ Comparisons::Comparisons(const RunRow& row, const Result& result, const Predicte
   plain_one(Col::reported_device_power_w, Key::device_power_w,
             basis == "device_hours_x_constant"
                 ? kAssumedPower
-                : unless(static_cast<bool>(result.estimate.power.device), kNoRate));
+                : unless(static_cast<bool>(result.estimate.power.device), kNoPower));
 
   const auto scope = scope_of(row);
   const auto energy = energy_in_scope(scope, result);
   const bool modeled = scope != "facility_plus_idle" && scope != "lifecycle";
   const std::string_view reason =
-      modeled ? unless(static_cast<bool>(energy), kNoHours) : kOtherScope;
+      modeled ? unless(static_cast<bool>(energy), duration.booked ? kNoPower : kNoHours)
+              : kOtherScope;
   const auto scoped = [&](Key key, std::optional<double> value, double reported,
                           std::string_view why) {
     add({.key = key,

@@ -26,8 +26,8 @@ constexpr double kPeakTolerance = 0.05;
 constexpr double kRoughCount = 3.0;
 
 const Origin kAssumedGoodput{"assumption: no time is lost", "", "", true};
-const Origin kApproximateDense{"params.llmcarbon.dense", "llmcarbon-2024", "", true};
-const Origin kApproximateMoe{"params.llmcarbon.moe", "llmcarbon-2024", "", true};
+const Origin kApproximateDense{"params.llmcarbon.dense", "", "", true};
+const Origin kApproximateMoe{"params.llmcarbon.moe", "", "", true};
 const Origin kAllActive{"not a mixture of experts: all parameters are active", "", "", true};
 const Origin kEveryLayer{"assumption: every layer has experts", "", "", true};
 
