@@ -7,24 +7,28 @@ namespace pretrain::cli {
 using Json = nlohmann::ordered_json;
 using models::FlopConvention;
 
-std::array<std::pair<std::string_view, double>, 9> parameter_parts(const models::Parameters& p) {
+std::array<std::pair<std::string_view, double>, 11> parameter_parts(const models::Parameters& p) {
   return {{{"embedding", p.embedding},
            {"positions", p.positions},
            {"attention", p.attention},
+           {"state space", p.state_space},
            {"feed-forward", p.ffn},
            {"routed experts", p.routed_experts},
+           {"latent projections", p.expert_latent},
            {"shared experts", p.shared_experts},
            {"router", p.router},
            {"norms", p.norms},
            {"head", p.head}}};
 }
 
-std::array<WorkPart, 9> work_parts(const models::TokenWork& w, FlopConvention convention) {
+std::array<WorkPart, 11> work_parts(const models::TokenWork& w, FlopConvention convention) {
   const bool causal = convention == FlopConvention::model_causal;
   return {{{"projections", w.projections, true, true},
-           {"attention core", causal ? w.attention_causal : w.attention_full, true, false},
+           {"attention core", causal ? w.attention_causal : w.attention_full, true, false, true},
+           {"state space", w.state_space, true, false},
            {"feed-forward", w.ffn, true, true},
            {"routed experts", w.routed_experts, true, true},
+           {"latent projections", w.expert_latent, true, true},
            {"shared experts", w.shared_experts, true, true},
            {"router", w.router, true, true},
            {"patches", w.embedding, false, true},
@@ -54,9 +58,8 @@ Json json_token_work(const models::TokenWork& work, FlopConvention convention,
     forward[name] = part.forward;
     const bool once = mode.phase == models::Phase::frozen && part.weights;
     backward[name] = (once ? 1 : 2) * part.forward;
-    const bool core = !part.weights;
     if ((mode.recompute == models::Recompute::full && part.in_blocks) ||
-        (mode.recompute == models::Recompute::selective && core)) {
+        (mode.recompute == models::Recompute::selective && part.core)) {
       recomputed[name] = part.forward;
     }
   }

@@ -12,7 +12,7 @@
 namespace pretrain::cli {
 
 /// Parameters by component, in the order of output.
-std::array<std::pair<std::string_view, double>, 9> parameter_parts(const models::Parameters& p);
+std::array<std::pair<std::string_view, double>, 11> parameter_parts(const models::Parameters& p);
 
 /// Forward work of one component.
 struct WorkPart {
@@ -20,9 +20,10 @@ struct WorkPart {
   double forward = 0;      ///< FLOP
   bool in_blocks = false;  ///< computed again when every block is
   bool weights = true;     ///< a product with weights, for which frozen ones save a third
+  bool core = false;       ///< what selective recomputation computes again
 };
-std::array<WorkPart, 9> work_parts(const models::TokenWork& work,
-                                   models::FlopConvention convention);
+std::array<WorkPart, 11> work_parts(const models::TokenWork& work,
+                                    models::FlopConvention convention);
 
 nlohmann::ordered_json json_parameters(const models::Architecture& architecture);
 /// Forward, backward and recomputed FLOPs of a token by component.

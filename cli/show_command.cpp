@@ -43,6 +43,11 @@ std::string dimensions(const Architecture& a) {
   } else if (a.kv_heads != a.heads) {
     text += fmt::format(", {:g} for keys and values", a.kv_heads);
   }
+  if (a.hybrid()) text += fmt::format(" in {:g} layers", a.attention_blocks());
+  if (a.ssm_layers > 0) {
+    text += fmt::format("; {} {:g} wide with a state of {:g} in {:g} layers",
+                        name_of(a.state_space), a.ssm_inner, a.ssm_state, a.ssm_layers);
+  }
   if (a.window > 0) {
     text += fmt::format("; a window of {:g} tokens in {:.0f}% of the layers", a.window,
                         100 * a.window_share);
@@ -50,11 +55,12 @@ std::string dimensions(const Architecture& a) {
   const std::string gate = a.gated ? "gated " : "";
   if (a.dense_layers() > 0) {
     text += fmt::format("; {}feed-forward layers of {:g}", gate, a.ffn_hidden);
-    if (a.moe_layers > 0) text += fmt::format(" in {:g} layers", a.dense_layers());
+    if (a.dense_layers() < a.layers) text += fmt::format(" in {:g} layers", a.dense_layers());
   }
   if (a.moe_layers > 0) {
     text += fmt::format("; {:g} of {:g} {}experts of {:g} in {:g} layers", a.experts_per_token,
                         a.experts, gate, a.expert_ffn_hidden, a.moe_layers);
+    if (a.expert_latent > 0) text += fmt::format(" on a latent width of {:g}", a.expert_latent);
     if (a.shared_ffn_hidden > 0) text += fmt::format(", {:g} shared", a.shared_ffn_hidden);
   }
   if (a.vocab > 0) {
@@ -192,7 +198,7 @@ struct ShowCommand {
       parameters.add({std::string{"a token meets"}, digits(p.active()), share(p.active())});
     }
     if (a.mtp_layers > 0) {
-      const double modules = a.mtp_layers * models::mtp_parameters(a);
+      const double modules = a.mtp_modules() * models::mtp_parameters(a);
       parameters.add(
           {std::string{"beside: multi-token prediction"}, digits(modules), share(modules)});
     }

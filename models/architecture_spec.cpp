@@ -23,6 +23,7 @@ constexpr double kUsualContext = 2048;  // learned positions of the GPT-3 genera
 constexpr double kUsualPatch = 16;
 constexpr double kUsualImage = 224;
 constexpr double kUsualChannels = 3;
+constexpr double kUsualConv = 4;  // taps, of Mamba and of all hybrids since
 
 ModelType type_of(std::string_view word) {
   if (word == "moe") return ModelType::moe;
@@ -59,9 +60,7 @@ class Completer {
       return;
     }
     a_.type = type_of(type);
-    const auto attending = value(Field::attention_layers);
-    if (spec_.hybrid ||
-        (attending && *attending > 0 && *attending != value(Field::layers).value_or(*attending))) {
+    if (spec_.hybrid || unknown_blocks()) {
       beyond("a hybrid of attention and other layers: its dimensions do not give its count");
       return;
     }
@@ -76,6 +75,8 @@ class Completer {
     stack();
     if (out_.state == Completion::State::wrong) return;
     experts();
+    if (out_.state == Completion::State::wrong) return;
+    state_space();
     if (out_.state == Completion::State::wrong) return;
     embedding();
     if (out_.state == Completion::State::wrong) return;
@@ -132,6 +133,14 @@ class Completer {
     out_.what = std::move(what);
   }
 
+  /// Whether blocks without attention are there of which nothing is said, or not what they are.
+  bool unknown_blocks() const {
+    const bool named = spec_.family != nullptr && spec_.family->state_space != StateSpace::none;
+    if (value(Field::ssm_layers).value_or(0) > 0) return !named;
+    const auto attending = value(Field::attention_layers);
+    return attending && *attending > 0 && *attending != value(Field::layers).value_or(*attending);
+  }
+
   Details usual_details() const {
     Details details;
     if (a_.type == ModelType::encoder || a_.type == ModelType::vision) {
@@ -174,6 +183,29 @@ class Completer {
     }
     a_.experts = required(Field::experts);
     a_.experts_per_token = required(Field::experts_per_token);
+    if (const auto stated = value(Field::moe_layers)) {
+      a_.moe_layers = *stated;
+    } else {
+      count_layers_with_experts();
+      if (out_.state == Completion::State::wrong) return;
+    }
+    a_.expert_latent = value(Field::expert_latent).value_or(0);
+    a_.expert_ffn_hidden =
+        value(Field::expert_ffn_hidden).value_or(value(Field::ffn_hidden).value_or(0));
+    if (a_.expert_ffn_hidden == 0) {
+      out_.missing.set(static_cast<std::size_t>(Field::expert_ffn_hidden));
+    }
+    a_.shared_ffn_hidden =
+        value(Field::shared_ffn_hidden)
+            .value_or(value(Field::shared_experts).value_or(0) * a_.expert_ffn_hidden);
+    if (!spec_[Field::moe_layers]) {
+      guessed(Field::leading_dense_layers);
+      guessed(Field::moe_layer_period);
+    }
+    if (!spec_[Field::shared_ffn_hidden]) guessed(Field::shared_experts);
+  }
+
+  void count_layers_with_experts() {
     const double leading = value(Field::leading_dense_layers).value_or(0);
     if (leading > a_.layers) {
       wrong(Field::leading_dense_layers,
@@ -188,19 +220,63 @@ class Completer {
             fmt::format("experts in every {:g}th of {:g} layers: none has any", period,
                         a_.layers - leading),
             "moe_layer_period 2 means experts in every second layer");
+    }
+  }
+
+  /// Which blocks have which parts, and the mixer of those without attention.
+  void state_space() {
+    if (!spec_[Field::layers]) return;
+    const double layers = a_.layers;
+    a_.ssm_layers = value(Field::ssm_layers).value_or(0);
+    const auto stated = value(Field::attention_layers);
+    const bool counts = stated && (*stated > 0 || a_.ssm_layers > 0);
+    const double attending = counts ? *stated : layers - a_.ssm_layers;
+    const double feeding =
+        a_.moe_layers + value(Field::ffn_layers).value_or(layers - a_.moe_layers);
+    const double mixing = attending + a_.ssm_layers;
+    if (attending < 0 || mixing > layers) {
+      wrong(Field::layers,
+            fmt::format("{:g} layers with attention and {:g} with a state of {:g} in all",
+                        std::max(0.0, attending), a_.ssm_layers, layers),
+            "a block has one mixer: attention_layers and ssm_layers are at most layers");
       return;
     }
-    a_.expert_ffn_hidden =
-        value(Field::expert_ffn_hidden).value_or(value(Field::ffn_hidden).value_or(0));
-    if (a_.expert_ffn_hidden == 0) {
-      out_.missing.set(static_cast<std::size_t>(Field::expert_ffn_hidden));
+    if (a_.moe_layers > layers || feeding > layers) {
+      wrong(
+          spec_[Field::ffn_layers] ? Field::ffn_layers : Field::moe_layers,
+          fmt::format("{:g} layers with experts and {:g} with a dense feed-forward of {:g} in all",
+                      a_.moe_layers, std::max(0.0, feeding - a_.moe_layers), layers),
+          "a block has one of them: moe_layers and ffn_layers are at most layers");
+      return;
     }
-    a_.shared_ffn_hidden =
-        value(Field::shared_ffn_hidden)
-            .value_or(value(Field::shared_experts).value_or(0) * a_.expert_ffn_hidden);
-    guessed(Field::leading_dense_layers);
-    guessed(Field::moe_layer_period);
-    if (!spec_[Field::shared_ffn_hidden]) guessed(Field::shared_experts);
+    if (mixing + feeding < layers) {
+      wrong(Field::layers,
+            fmt::format("{:g} layers, but parts of {:g} only", layers, mixing + feeding),
+            "each block is counted in attention_layers, ssm_layers, moe_layers or ffn_layers");
+      return;
+    }
+    a_.ffn_only_layers = layers - mixing;
+    a_.mixer_only_layers = layers - feeding;
+    if (a_.hybrid() && a_.decoder_layers > 0) {
+      wrong(Field::ssm_layers, "a hybrid with two stacks",
+            "hybrids are decoders: leave decoder_layers blank");
+      return;
+    }
+    if (a_.ssm_layers <= 0) return;
+    a_.state_space = spec_.family->state_space;
+    a_.ssm_inner = required(Field::ssm_inner);
+    a_.ssm_state = required(Field::ssm_state);
+    a_.ssm_conv = value(Field::ssm_conv).value_or(kUsualConv);
+    if (a_.state_space == StateSpace::mamba1) return;
+    a_.ssm_heads = required(Field::ssm_heads);
+    a_.ssm_groups = required(Field::ssm_groups);
+    if (out_.missing.any()) return;
+    if (std::fmod(a_.ssm_inner, a_.ssm_heads) != 0 || std::fmod(a_.ssm_heads, a_.ssm_groups) != 0) {
+      wrong(Field::ssm_heads,
+            fmt::format("{:g} heads and {:g} groups of a mixer {:g} wide", a_.ssm_heads,
+                        a_.ssm_groups, a_.ssm_inner),
+            "ssm_heads divides ssm_inner, and ssm_groups divides ssm_heads");
+    }
   }
 
   void check_routing() {
@@ -355,6 +431,7 @@ const std::array<FieldInfo, kFields> kFieldInfo{{
 
 void ArchitectureSpec::fill_from(const ArchitectureSpec& other) {
   plain = plain && other.plain;
+  hybrid = hybrid || other.hybrid;
   if (type.empty()) {
     type = other.type;
     type_basis = other.type_basis;

@@ -44,7 +44,7 @@ struct ArchitectureSpec {
   Details details;  ///< of the family, or as a configuration changed them
   bool has_details = false;
   bool plain = true;    ///< false: its dimensions give its count only roughly
-  bool hybrid = false;  ///< has blocks without attention: they do not give it at all
+  bool hybrid = false;  ///< has blocks of a kind that is not known: they do not give it at all
   std::array<Known<double>, kFields> cells{};
 
   Known<double>& operator[](Field field) { return cells[static_cast<std::size_t>(field)]; }

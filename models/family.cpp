@@ -25,6 +25,13 @@ Positions positions_of(std::string_view word) {
   return word == "transformer_xl" ? Positions::transformer_xl : Positions::none;
 }
 
+StateSpace state_space_of(std::string_view word) {
+  if (word == "mamba1") return StateSpace::mamba1;
+  if (word == "mamba2") return StateSpace::mamba2;
+  if (word == "gated_delta_net") return StateSpace::gated_delta_net;
+  return word == "kimi_delta_attention" ? StateSpace::kimi_delta_attention : StateSpace::none;
+}
+
 Details details_of(const Table& table, std::size_t row) {
   const auto flag = [&](std::string_view column) {
     return table.flag(row, column).value_or(false);
@@ -45,6 +52,8 @@ Details details_of(const Table& table, std::size_t row) {
           .head_bias = flag("head_bias"),
           .shared_expert_gate = flag("shared_expert_gate"),
           .attention_sinks = flag("attention_sinks"),
+          .attention_gate = flag("attention_gate"),
+          .mtp_shared = flag("mtp_shared"),
           .chunked_window = flag("chunked_window"),
           .positions = positions_of(
               table.choice(row, "positions", {"", "learned", "bias", "transformer_xl"})),
@@ -88,6 +97,9 @@ FamilyCatalogue FamilyCatalogue::read(std::string_view text, std::string file) {
          .head_dim = table.number(row, "head_dim", 1, 1e5),
          .vocab = table.number(row, "vocab", 1, 1e8),
          .position_extra = table.number(row, "position_extra", 0, 1e4).value_or(0),
+         .state_space = state_space_of(
+             table.choice(row, "state_space",
+                          {"", "mamba1", "mamba2", "gated_delta_net", "kimi_delta_attention"})),
          .details = details_of(table, row),
          .origin = table.origin(row, result.places_.back())});
   }

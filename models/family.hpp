@@ -24,7 +24,8 @@ struct Family {
   std::optional<double> kv_heads;
   std::optional<double> head_dim;
   std::optional<double> vocab;
-  double position_extra = 0;  ///< learned positions beyond the context
+  double position_extra = 0;                  ///< learned positions beyond the context
+  StateSpace state_space = StateSpace::none;  ///< what its hybrids have in place of attention
   Details details;
   Origin origin;
 };

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "models/parameters.hpp"
+#include "models/state_space.hpp"
 
 namespace pretrain::models {
 
@@ -61,25 +62,33 @@ Shares shares_of(Sharding sharding, double ranks) {
   return s;
 }
 
-/// Layers of a stage, with and without experts. Few dense layers lead; many are spread.
-struct StageLayers {
-  double dense = 0;
-  double moe = 0;
-};
+/// Layers of a stage by kind. Few dense layers lead; many are spread, as the blocks of a hybrid.
+using StageLayers = std::array<double, BlockKinds::kMost>;
 
-StageLayers layers_of(const Architecture& a, const MemoryPlan& plan, double stage) {
+StageLayers layers_of(const Architecture& a, const BlockKinds& kinds, const MemoryPlan& plan,
+                      double stage) {
   const double edges = plan.edges_as_layers && plan.pp > 1 ? 1 : 0;
   const double each = std::ceil((a.layers + 2 * edges) / plan.pp);
   const double begin = std::clamp(stage * each - edges, 0.0, a.layers);
   const double end = std::clamp((stage + 1) * each - edges, 0.0, a.layers);
-  StageLayers result;
-  if (2 * a.moe_layers > a.layers) {
-    result.dense = std::clamp(a.dense_layers() - begin, 0.0, end - begin);
-  } else {
-    result.dense = (end - begin) * a.dense_layers() / a.layers;
+  StageLayers result{};
+  if (a.hybrid()) {
+    for (std::size_t i = 0; i < kinds.size(); ++i) {
+      result[i] = (end - begin) * kinds[i].count / a.layers;
+    }
+    return result;
   }
-  result.moe = end - begin - result.dense;
+  double dense = (end - begin) * a.dense_layers() / a.layers;
+  if (2 * a.moe_layers > a.layers) dense = std::clamp(a.dense_layers() - begin, 0.0, end - begin);
+  for (std::size_t i = 0; i < kinds.size(); ++i) {
+    result[i] = kinds[i].ffn == FeedForward::experts ? end - begin - dense : dense;
+  }
   return result;
+}
+
+/// The kind of the blocks in modules for multi-token prediction.
+FeedForward predicting(const Architecture& a) {
+  return a.moe_layers > 0 ? FeedForward::experts : FeedForward::dense;
 }
 
 /// Degrees that divide the parameters of routed experts.
@@ -137,8 +146,8 @@ bool usual_dropout(const Architecture& a) {
   return a.details.norm == Norm::layer && a.details.ffn_bias && !a.gated && a.moe_layers == 0;
 }
 
-BlockActivations block_activations(const Architecture& a, bool experts, const MemoryRecipe& r,
-                                   bool context_parallel) {
+BlockActivations block_activations(const Architecture& a, const BlockKind& kind,
+                                   const MemoryRecipe& r, bool context_parallel) {
   const double h = kHalf * a.hidden;
   const double linear = r.fp8 ? 0.5 : 1;  // of an input that only a matrix product reads
   const double frozen = r.frozen ? 0 : 1;
@@ -150,27 +159,42 @@ BlockActivations block_activations(const Architecture& a, bool experts, const Me
   BlockActivations b;
   b.input = h;
   // Input of the norm, input of the product after it, mask: of attention, of the rest.
-  b.sequence = attentions * (norm + linear * h + mask) + norm + frozen * linear * h + mask;
-  b.modules_sequence = attentions * h + h;
+  if (kind.mixer != Mixer::none) {
+    b.sequence = attentions * (norm + linear * h + mask);
+    b.modules_sequence = attentions * h;
+  }
+  if (kind.ffn != FeedForward::none) {
+    b.sequence = b.sequence + norm + frozen * linear * h + mask;
+    b.modules_sequence += h;
+  }
   const double queries = kHalf * a.query_width();
   const double values = kHalf * a.value_width();
-  if (a.latent()) {
+  if (kind.mixer == Mixer::state_space) {
+    double width = -a.hidden;  // of what the products before the scan give: all but the last
+    for (const auto& projection : state_space_projections(a)) width += projection.out;
+    b.tensor = kHalf * (width + 2 * a.ssm_inner);
+    b.widest = kHalf * width;
+  } else if (kind.mixer == Mixer::attention && a.latent()) {
     // Compressed queries, keys and values before and after their norms; expanded for all heads.
     const double compressed =
         2 * kHalf * (a.q_lora_rank + a.kv_lora_rank) + kHalf * a.rope_head_dim;
     b.sequence += compressed;
     b.modules_sequence += compressed;
     b.tensor = 2 * queries + 2 * values;
-  } else {
+  } else if (kind.mixer == Mixer::attention) {
     b.tensor = queries + kHalf * a.kv_heads * (a.head_dim + a.v_head_dim) + values;
     b.tensor *= attentions;
   }
-  if (context_parallel) b.tensor += values;  // before and after the exchange
-  b.modules_tensor = b.tensor;
-  if (!r.flash_attention) {
-    // Of a score: the softmax; with dropout its mask and what it leaves.
-    b.core = attentions * a.heads * (r.dropout ? kHalf + 1 + kHalf : kHalf);
+  if (kind.mixer == Mixer::attention) {
+    if (a.details.attention_gate) b.tensor += 2 * values;  // the gate, and what it leaves
+    if (context_parallel) b.tensor += values;              // before and after the exchange
+    b.widest = b.tensor;
+    if (!r.flash_attention) {
+      // Of a score: the softmax; with dropout its mask and what it leaves.
+      b.core = attentions * a.heads * (r.dropout ? kHalf + 1 + kHalf : kHalf);
+    }
   }
+  b.modules_tensor = b.tensor;
   const double factors = a.gated ? 2 : 1;
   // What the gate reads, too, in one byte: activation_func_fp8_input_store of Megatron.
   const double kept = r.fp8 && r.frozen ? 0.5 : 1;
@@ -179,18 +203,27 @@ BlockActivations block_activations(const Architecture& a, bool experts, const Me
     if (!r.fused_kernels && a.gated) bytes += kHalf * width;
     return bytes;
   };
-  if (!experts) {
+  if (kind.ffn == FeedForward::none) return b;
+  if (kind.ffn == FeedForward::dense) {
     b.tensor += feed_forward(a.ffn_hidden);
     b.widest = kHalf * factors * a.ffn_hidden;
     return b;
   }
   const double k = a.experts_per_token;
   b.sequence += 2 * kSingle * a.experts + a.experts;  // logits, scores, map
-  b.routed = k * frozen * linear * h;
+  b.sequence += 2 * kHalf * a.expert_latent;          // what goes to the experts and comes back
+  b.routed = k * frozen * linear * kHalf * a.expert_width();
   b.experts = k * feed_forward(a.expert_ffn_hidden);
   if (a.shared_ffn_hidden > 0) b.tensor += feed_forward(a.shared_ffn_hidden);
-  b.widest = k * kHalf * (a.hidden + factors * a.expert_ffn_hidden);
+  b.widest = k * kHalf * (a.expert_width() + factors * a.expert_ffn_hidden);
   return b;
+}
+
+BlockActivations block_activations(const Architecture& a, bool experts, const MemoryRecipe& r,
+                                   bool context_parallel) {
+  return block_activations(
+      a, {Mixer::attention, experts ? FeedForward::experts : FeedForward::dense, 1}, r,
+      context_parallel);
 }
 
 double in_flight(const MemoryPlan& plan, double micro_batches, double stage) {
@@ -205,34 +238,45 @@ MemoryBasis memory_basis(const Architecture& a) {
   MemoryBasis basis;
   basis.architecture = &a;
   const double cross = a.decoder_layers / a.layers;
-  const auto block = [&](bool experts) {
-    auto p = block_parameters(a, experts, false);
+  const auto block = [&](const BlockKind& kind) {
+    auto p = block_parameters(a, kind, false);
     if (cross > 0) {
-      const auto with = block_parameters(a, experts, true);
+      const auto with = block_parameters(a, kind, true);
       p.attention += cross * (with.attention - p.attention);
       p.norms += cross * (with.norms - p.norms);
     }
     MemoryBasis::Block result;
-    const double compressed =
-        a.latent() ? a.hidden * (a.q_lora_rank + a.kv_lora_rank + a.rope_head_dim) : 0;
-    result.replicated = p.norms + p.router + compressed;
-    result.sharded = p.attention - compressed + p.ffn + p.shared_experts;
+    const double compressed = a.latent() && kind.mixer == Mixer::attention
+                                  ? a.hidden * (a.q_lora_rank + a.kv_lora_rank + a.rope_head_dim)
+                                  : 0;
+    const double met = p.attention + p.state_space + p.ffn + p.shared_experts;
+    result.replicated = p.norms + p.router + p.expert_latent + compressed;
+    result.sharded = met - compressed;
     result.experts = p.routed_experts;
     result.placeholders =
-        p.attention + p.ffn + p.shared_experts + (a.experts > 0 ? p.routed_experts / a.experts : 0);
+        met + p.expert_latent + (a.experts > 0 ? p.routed_experts / a.experts : 0);
     const double feed_forward = p.ffn + p.routed_experts;
-    result.matrix = std::max(feed_forward / a.ffn_matrices(), p.attention / 2);
+    const double mixer = std::max(p.attention / 2, state_space_projections(a).front().weights());
+    result.matrix = std::max(feed_forward / a.ffn_matrices(), mixer);
     return result;
   };
-  if (a.dense_layers() > 0) basis.dense = block(false);
-  if (a.moe_layers > 0) basis.moe = block(true);
+  basis.kinds = block_kinds(a);
+  const auto predicts = [&](const BlockKind& kind) {
+    return kind.mixer == Mixer::attention && kind.ffn == predicting(a);
+  };
+  if (a.mtp_layers > 0 && std::none_of(basis.kinds.begin(), basis.kinds.end(), predicts)) {
+    basis.kinds.add({Mixer::attention, predicting(a), 0});
+  }
+  for (std::size_t i = 0; i < basis.kinds.size(); ++i) basis.blocks[i] = block(basis.kinds[i]);
 
   const auto p = parameters(a);
   basis.first = p.embedding + p.positions;
   basis.embedding = p.embedding;
-  const double blocks =
-      a.dense_layers() * (basis.dense.sharded + basis.dense.replicated) +
-      a.moe_layers * (basis.moe.sharded + basis.moe.replicated + basis.moe.experts);
+  double blocks = 0;
+  for (std::size_t i = 0; i < basis.kinds.size(); ++i) {
+    const auto& one = basis.blocks[i];
+    blocks += basis.kinds[i].count * (one.sharded + one.replicated + one.experts);
+  }
   basis.last = std::max(0.0, p.total() - basis.first - blocks);
   basis.classes = a.type == ModelType::vision ? a.classes : a.vocab;
   basis.head_matrix = basis.classes * (a.embedding_width > 0 ? a.embedding_width : a.hidden);
@@ -241,16 +285,14 @@ MemoryBasis memory_basis(const Architecture& a) {
 
 namespace {
 
-/// What of a plan is the same on every stage.
-struct Blocks {
-  BlockActivations dense;
-  BlockActivations moe;
-};
+/// Activations of each kind of block, the same on every stage of a plan.
+using Blocks = std::array<BlockActivations, BlockKinds::kMost>;
 
-Blocks blocks_of(const Architecture& a, const MemoryPlan& plan, const MemoryRecipe& r) {
+Blocks blocks_of(const MemoryBasis& basis, const MemoryPlan& plan, const MemoryRecipe& r) {
   Blocks blocks;
-  if (a.dense_layers() > 0) blocks.dense = block_activations(a, false, r, plan.cp > 1);
-  if (a.moe_layers > 0) blocks.moe = block_activations(a, true, r, plan.cp > 1);
+  for (std::size_t i = 0; i < basis.kinds.size(); ++i) {
+    blocks[i] = block_activations(*basis.architecture, basis.kinds[i], r, plan.cp > 1);
+  }
   return blocks;
 }
 
@@ -258,10 +300,18 @@ DeviceMemory memory_of(const MemoryBasis& basis, const MemoryPlan& plan, const M
                        const Blocks& blocks, double stage) {
   const Architecture& a = *basis.architecture;
   const bool last = stage >= plan.pp - 1;
-  auto layers = layers_of(a, plan, stage);
+  const auto& kinds = basis.kinds;
+  auto layers = layers_of(a, kinds, plan, stage);
+  auto owned = layers;                           // those with weights of their own
   const double ahead = last ? a.mtp_layers : 0;  // each a block, a projection and a loss more
-  (a.moe_layers > 0 ? layers.moe : layers.dense) += ahead;
-  const double all_layers = layers.dense + layers.moe;
+  const double modules = last ? a.mtp_modules() : 0;
+  double all_layers = ahead;
+  for (std::size_t i = 0; i < kinds.size(); ++i) {
+    all_layers += layers[i];
+    if (kinds[i].mixer != Mixer::attention || kinds[i].ffn != predicting(a)) continue;
+    layers[i] += ahead;
+    owned[i] += modules;
+  }
 
   // Parameters.
   const double ranks = plan.dp * plan.cp;
@@ -273,14 +323,17 @@ DeviceMemory memory_of(const MemoryBasis& basis, const MemoryPlan& plan, const M
     if (!plan.vocab_parallel) whole += basis.embedding;
   }
   if (last) {
-    edges += basis.last + ahead * 2 * a.hidden * a.hidden;
+    edges += basis.last + modules * 2 * a.hidden * a.hidden;
     if (a.tied && plan.pp > 1) edges += basis.head_matrix;  // a copy of the embedding
   }
-  const double dense_count =
-      layers.dense * (basis.dense.sharded / plan.tp + basis.dense.replicated) +
-      layers.moe * (basis.moe.sharded / plan.tp + basis.moe.replicated) +
-      (edges - whole) / plan.tp + whole;
-  const double expert_count = layers.moe * basis.moe.experts / experts.parallel;
+  double dense_count = 0;
+  double expert_count = 0;
+  for (std::size_t i = 0; i < kinds.size(); ++i) {
+    const auto& one = basis.blocks[i];
+    dense_count += owned[i] * (one.sharded / plan.tp + one.replicated);
+    expert_count += owned[i] * one.experts / experts.parallel;
+  }
+  dense_count += (edges - whole) / plan.tp + whole;
   const auto by_dense = shares_of(plan.sharding, ranks);
   const auto by_expert = shares_of(plan.sharding, experts.copies);
 
@@ -338,8 +391,7 @@ DeviceMemory memory_of(const MemoryBasis& basis, const MemoryPlan& plan, const M
         break;
     }
   };
-  add(blocks.dense, layers.dense);
-  add(blocks.moe, layers.moe);
+  for (std::size_t i = 0; i < kinds.size(); ++i) add(blocks[i], layers[i]);
   if (r.offload_activations && all_layers > 2) kept *= 2 / all_layers;  // one more on its way
   if (r.stack == Stack::deepspeed && plan.pp > 1) kept += tokens * kHalf * a.hidden;  // its output
   const double flying = in_flight(plan, r.micro_batches, stage);
@@ -357,18 +409,23 @@ DeviceMemory memory_of(const MemoryBasis& basis, const MemoryPlan& plan, const M
   // Buffers.
   double buffers = 0;
   double passing = 0;  // of them, only while a block is in hand
-  const double dense_unit = basis.dense.sharded / plan.tp + basis.dense.replicated;
-  const double moe_unit =
-      basis.moe.sharded / plan.tp + basis.moe.replicated + basis.moe.experts / experts.parallel;
-  const double unit = std::max(layers.dense > 0 ? dense_unit : 0, layers.moe > 0 ? moe_unit : 0);
+  double unit = 0;     // parameters of the largest block of the stage
+  double matrix = 0;   // of its largest matrix
+  double placeholders = 0;
+  for (std::size_t i = 0; i < kinds.size(); ++i) {
+    if (layers[i] <= 0) continue;
+    const auto& one = basis.blocks[i];
+    const bool routed = kinds[i].ffn == FeedForward::experts;
+    unit = std::max(unit, one.sharded / plan.tp + one.replicated + one.experts / experts.parallel);
+    matrix = std::max(matrix, one.matrix / (routed ? experts.parallel : plan.tp));
+    placeholders += one.placeholders;
+  }
   if (plan.sharding == Sharding::zero3 && ranks * experts.copies > 1) {
     if (r.stack == Stack::deepspeed) {
       buffers += kHalf * (std::min(kLiveParameters, dense_count + expert_count) +
                           2 * std::min(kBucket, dense_count + expert_count));
     } else if (r.stack == Stack::xla) {
       // Each matrix is gathered where it is used, the next one ahead; its gradient in fp32.
-      const double matrix = std::max(layers.dense > 0 ? basis.dense.matrix / plan.tp : 0,
-                                     layers.moe > 0 ? basis.moe.matrix / experts.parallel : 0);
       passing = matrix * (2 * kHalf + kSingle);
     } else {
       // The edges stay gathered; of blocks the one in hand and the next, the gradient of one and
@@ -382,9 +439,6 @@ DeviceMemory memory_of(const MemoryBasis& basis, const MemoryPlan& plan, const M
   if (r.stack == Stack::megatron && plan.sharding != Sharding::zero3) {
     // Gradients are added to the main gradient inside the kernel: what autograd is handed instead
     // is a placeholder for each shape of matrix.
-    double placeholders = 0;
-    if (layers.dense > 0) placeholders += basis.dense.placeholders;
-    if (layers.moe > 0) placeholders += basis.moe.placeholders;
     buffers += kHalf * placeholders / plan.tp;
     if (last) loss += kHalf * basis.head_matrix / plan.tp;
   }
@@ -402,7 +456,7 @@ DeviceMemory memory_of(const MemoryBasis& basis, const MemoryPlan& plan, const M
 
 DeviceMemory stage_memory(const MemoryBasis& basis, const MemoryPlan& plan,
                           const MemoryRecipe& recipe, double stage) {
-  return memory_of(basis, plan, recipe, blocks_of(*basis.architecture, plan, recipe), stage);
+  return memory_of(basis, plan, recipe, blocks_of(basis, plan, recipe), stage);
 }
 
 DeviceMemory stage_memory(const Architecture& architecture, const MemoryPlan& plan,
@@ -412,7 +466,7 @@ DeviceMemory stage_memory(const Architecture& architecture, const MemoryPlan& pl
 
 DeviceMemory peak_memory(const MemoryBasis& basis, const MemoryPlan& plan,
                          const MemoryRecipe& recipe) {
-  const auto blocks = blocks_of(*basis.architecture, plan, recipe);
+  const auto blocks = blocks_of(basis, plan, recipe);
   auto worst = memory_of(basis, plan, recipe, blocks, 0);
   const auto consider = [&](double stage) {
     const auto m = memory_of(basis, plan, recipe, blocks, stage);

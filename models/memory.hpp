@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 
@@ -118,6 +119,15 @@ struct BlockActivations {
 ///          feed-forward layer n_m f; latent attention keeps its compressed forms; a routed token
 ///          is kept once for each of its k experts, with the router's fp32 logits and scores
 ///          (simumax: context parallelism by all-to-all keeps the attention output twice)
+///
+/// @eq      memory.activations.state_space
+/// @source  mamba-ssm, MambaSplitConv1dScanCombinedFn   kept are the output of the first projection
+///          (w wide) and of the scan (d); what is between them is computed again
+/// @derived with the input of the norm, of the first and of the last projection
+///          4 h + 2 (w + 2 d) / t; the same is taken for linear attention
+BlockActivations block_activations(const Architecture& architecture, const BlockKind& kind,
+                                   const MemoryRecipe& recipe, bool context_parallel = false);
+/// Of a block with attention; `experts`: with routed experts.
 BlockActivations block_activations(const Architecture& architecture, bool experts,
                                    const MemoryRecipe& recipe, bool context_parallel = false);
 
@@ -140,9 +150,9 @@ struct MemoryBasis {
     double matrix = 0;        ///< the largest matrix, of the experts all of one kind
   };
   const Architecture* architecture = nullptr;
-  Block dense;
-  Block moe;
-  double first = 0;        ///< embedding and positions
+  BlockKinds kinds;  ///< of the stack, and of modules for multi-token prediction
+  std::array<Block, BlockKinds::kMost> blocks;  ///< one of each kind
+  double first = 0;                             ///< embedding and positions
   double last = 0;         ///< head and final norm, where the head is not the embedding
   double embedding = 0;    ///< of tokens, part of `first`
   double head_matrix = 0;  ///< which gives the logits
@@ -159,9 +169,9 @@ MemoryBasis memory_basis(Architecture&&) = delete;
 /// @derived memory.state x parameters of the stage / their share, + memory.activations.block x
 ///          layers x tokens x memory.in_flight, + the larger of loss and working set, + buffers
 /// @assumes as many layers in each stage but the last, which has the rest; leading dense layers
-///          first; tokens routed evenly; experts whole where ep > 1, with dp cp tp / ep copies;
-///          recomputation that is selective outside Megatron: every second block; modules for
-///          multi-token prediction on the last stage
+///          first, the blocks of a hybrid spread evenly; tokens routed evenly; experts whole where
+///          ep > 1, with dp cp tp / ep copies; recomputation that is selective outside Megatron:
+///          every second block; modules for multi-token prediction on the last stage
 DeviceMemory stage_memory(const MemoryBasis& basis, const MemoryPlan& plan,
                           const MemoryRecipe& recipe, double stage);
 DeviceMemory stage_memory(const Architecture& architecture, const MemoryPlan& plan,

@@ -1,5 +1,7 @@
 #include "models/parameters.hpp"
 
+#include "models/state_space.hpp"
+
 namespace pretrain::models {
 
 namespace {
@@ -45,13 +47,14 @@ double attention(const Architecture& a) {
     count += norm_of(d.norm, a.heads * a.head_dim) + norm_of(d.norm, a.kv_heads * a.head_dim);
   }
   if (d.attention_sinks) count += a.heads;
+  if (d.attention_gate) count += a.hidden * a.value_width();
   return count;
 }
 
-/// A feed-forward layer of width `ffn`.
-double feed_forward(const Architecture& a, double ffn, bool bias) {
-  const double matrices = a.ffn_matrices() * a.hidden * ffn;
-  return bias ? matrices + (a.ffn_matrices() - 1) * ffn + a.hidden : matrices;
+/// A feed-forward layer of width `ffn` between vectors of `width`.
+double feed_forward(const Architecture& a, double width, double ffn, bool bias) {
+  const double matrices = a.ffn_matrices() * width * ffn;
+  return bias ? matrices + (a.ffn_matrices() - 1) * ffn + width : matrices;
 }
 
 double pooled_head(const Architecture& a) {
@@ -62,23 +65,34 @@ double pooled_head(const Architecture& a) {
 
 }  // namespace
 
-BlockParameters block_parameters(const Architecture& a, bool experts, bool cross) {
+BlockParameters block_parameters(const Architecture& a, const BlockKind& kind, bool cross) {
   const auto& d = a.details;
   BlockParameters block;
   const double sublayers = cross ? 2 : 1;
-  block.attention = sublayers * attention(a);
-  block.norms = (d.norms_per_layer + (cross ? 1 : 0)) * norm_of(d.norm, a.hidden);
-  if (!experts) {
-    block.ffn = feed_forward(a, a.ffn_hidden, d.ffn_bias);
-    return block;
+  if (kind.mixer == Mixer::attention) block.attention = sublayers * attention(a);
+  if (kind.mixer == Mixer::state_space) block.state_space = state_space_parameters(a);
+  // A block of one part has the norms of that part.
+  const bool whole = kind.mixer != Mixer::none && kind.ffn != FeedForward::none;
+  const double norms = whole ? d.norms_per_layer : d.norms_per_layer / 2;
+  block.norms = (norms + (cross ? 1 : 0)) * norm_of(d.norm, a.hidden);
+  if (kind.ffn == FeedForward::dense) {
+    block.ffn = feed_forward(a, a.hidden, a.ffn_hidden, d.ffn_bias);
   }
+  if (kind.ffn != FeedForward::experts) return block;
   block.router = a.hidden * a.experts + (d.router_bias ? a.experts : 0);
-  block.routed_experts = a.experts * feed_forward(a, a.expert_ffn_hidden, d.expert_bias);
+  block.routed_experts =
+      a.experts * feed_forward(a, a.expert_width(), a.expert_ffn_hidden, d.expert_bias);
+  block.expert_latent = 2 * a.hidden * a.expert_latent;
   if (a.shared_ffn_hidden > 0) {
-    block.shared_experts =
-        feed_forward(a, a.shared_ffn_hidden, d.expert_bias) + (d.shared_expert_gate ? a.hidden : 0);
+    block.shared_experts = feed_forward(a, a.hidden, a.shared_ffn_hidden, d.expert_bias) +
+                           (d.shared_expert_gate ? a.hidden : 0);
   }
   return block;
+}
+
+BlockParameters block_parameters(const Architecture& a, bool experts, bool cross) {
+  return block_parameters(
+      a, {Mixer::attention, experts ? FeedForward::experts : FeedForward::dense, 1}, cross);
 }
 
 Parameters parameters(const Architecture& a) {
@@ -86,8 +100,10 @@ Parameters parameters(const Architecture& a) {
   Parameters p;
   const auto add = [&](const BlockParameters& block, double times) {
     p.attention += times * block.attention;
+    p.state_space += times * block.state_space;
     p.ffn += times * block.ffn;
     p.routed_experts += times * block.routed_experts;
+    p.expert_latent += times * block.expert_latent;
     p.shared_experts += times * block.shared_experts;
     p.router += times * block.router;
     p.norms += times * block.norms;
@@ -95,13 +111,9 @@ Parameters parameters(const Architecture& a) {
   const double stacks = a.decoder_layers > 0 ? 2 : 1;
   // Experts are spread evenly over the two stacks.
   const double cross_share = a.decoder_layers / a.layers;
-  if (a.dense_layers() > 0) {
-    add(block_parameters(a, false, false), a.dense_layers() * (1 - cross_share));
-    if (cross_share > 0) add(block_parameters(a, false, true), a.dense_layers() * cross_share);
-  }
-  if (a.moe_layers > 0) {
-    add(block_parameters(a, true, false), a.moe_layers * (1 - cross_share));
-    if (cross_share > 0) add(block_parameters(a, true, true), a.moe_layers * cross_share);
+  for (const auto& kind : block_kinds(a)) {
+    add(block_parameters(a, kind, false), kind.count * (1 - cross_share));
+    if (cross_share > 0) add(block_parameters(a, kind, true), kind.count * cross_share);
   }
   const bool generates = a.causal() || a.type == ModelType::encoder_decoder;
   const double width = a.embedding_width > 0 ? a.embedding_width : a.hidden;

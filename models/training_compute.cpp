@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "models/state_space.hpp"
+
 namespace pretrain::models {
 
 namespace {
@@ -11,7 +13,7 @@ constexpr double kPerWeight = 2;  // a multiplication and an addition
 
 /// Weights of the projections of one attention.
 double projection_weights(const Architecture& a) {
-  const double output = a.value_width() * a.hidden;
+  const double output = (a.details.attention_gate ? 2 : 1) * a.value_width() * a.hidden;
   if (a.latent()) {
     const double query = a.q_lora_rank > 0 ? a.q_lora_rank * (a.hidden + a.query_width())
                                            : a.hidden * a.query_width();
@@ -19,6 +21,13 @@ double projection_weights(const Architecture& a) {
            a.kv_lora_rank * a.heads * (a.head_dim + a.v_head_dim) + output;
   }
   return a.hidden * (a.query_width() + a.kv_heads * (a.head_dim + a.v_head_dim)) + output;
+}
+
+/// Weights of the projections of one state-space mixer.
+double state_space_weights(const Architecture& a) {
+  double weights = 0;
+  for (const auto& projection : state_space_projections(a)) weights += projection.weights();
+  return weights;
 }
 
 /// Mean context of a token, in tokens; `causal`: only what the mask leaves.
@@ -50,7 +59,7 @@ std::string_view name_of(FlopConvention convention) {
 double attention_layers(const Architecture& a) {
   // A token of an encoder-decoder runs through one of two stacks; the decoder attends twice.
   if (a.decoder_layers > 0) return a.layers / 2 + a.decoder_layers / 2;
-  return a.layers + a.mtp_layers;
+  return a.attention_blocks() + a.mtp_layers;
 }
 
 TokenWork token_work(const Architecture& a, double seq_len) {
@@ -63,7 +72,7 @@ TokenWork token_work(const Architecture& a, double seq_len) {
   const double decoder = a.decoder_layers / 2;
   const double encoder = a.decoder_layers > 0 ? (a.layers - a.decoder_layers) / 2 : 0;
   const double share = a.decoder_layers > 0 ? (decoder + encoder) / a.layers : 1;
-  const double layers = share * a.layers;
+  const double layers = share * a.attention_blocks();
   const double masked = a.causal() ? layers : decoder;
 
   // Cross-attention: queries and output of the decoder's token, keys and values of the encoder's.
@@ -71,9 +80,14 @@ TokenWork token_work(const Architecture& a, double seq_len) {
   work.attention_full = full * (layers + decoder);
   work.attention_causal = causal * masked + full * (layers - masked + decoder);
   work.ffn = kPerWeight * share * a.dense_layers() * a.ffn_matrices() * a.hidden * a.ffn_hidden;
+  if (a.ssm_layers > 0) {
+    work.projections += kPerWeight * a.ssm_layers * state_space_weights(a);
+    work.state_space = a.ssm_layers * state_space_work(a).total();
+  }
   const double expert_layers = kPerWeight * share * a.moe_layers * a.hidden;
-  work.routed_experts =
-      expert_layers * a.ffn_matrices() * a.experts_per_token * a.expert_ffn_hidden;
+  work.routed_experts = kPerWeight * share * a.moe_layers * a.expert_width() * a.ffn_matrices() *
+                        a.experts_per_token * a.expert_ffn_hidden;
+  work.expert_latent = expert_layers * 2 * a.expert_latent;
   work.shared_experts = expert_layers * a.ffn_matrices() * a.shared_ffn_hidden;
   work.router = expert_layers * a.experts;
   if (a.type == ModelType::vision) {
@@ -87,11 +101,12 @@ TokenWork token_work(const Architecture& a, double seq_len) {
   work.logits = kPerWeight * output * (a.vocab * width + widening);
   work.embedding = kPerWeight * widening;
   if (a.mtp_layers > 0 && a.layers > 0) {
-    const double ffn =
-        a.moe_layers > 0
-            ? a.ffn_matrices() * (a.experts_per_token * a.expert_ffn_hidden + a.shared_ffn_hidden) +
-                  a.experts
-            : a.ffn_matrices() * a.ffn_hidden;
+    const double ffn = a.moe_layers > 0
+                           ? a.ffn_matrices() * (a.experts_per_token * a.expert_ffn_hidden *
+                                                     a.expert_width() / a.hidden +
+                                                 a.shared_ffn_hidden) +
+                                 2 * a.expert_latent + a.experts
+                           : a.ffn_matrices() * a.ffn_hidden;
     const double module = weights + a.hidden * ffn + 2 * a.hidden * a.hidden + a.vocab * a.hidden;
     work.mtp = a.mtp_layers * kPerWeight * module;
     work.attention_full += a.mtp_layers * full;
@@ -105,8 +120,8 @@ double training_flop_per_token(const TokenWork& work, FlopConvention convention,
   assert(convention != FlopConvention::six_nd);
   const double core =
       convention == FlopConvention::model_causal ? work.attention_causal : work.attention_full;
-  // Attention has no weights: its backward pass is whole whatever is frozen.
-  double flop = 3 * core;
+  // Scores and scan have no weights: their backward pass is whole whatever is frozen.
+  double flop = 3 * (core + work.state_space);
   if (mode.phase == Phase::frozen) {
     // Gradients of weights are at most those of all weights that the token met.
     flop += 2 * work.linear() + std::min(work.linear(), kPerWeight * mode.trainable_params);
@@ -115,7 +130,7 @@ double training_flop_per_token(const TokenWork& work, FlopConvention convention,
   }
   if (mode.phase == Phase::distill) flop += kPerWeight * mode.teacher_params;
   if (convention == FlopConvention::hardware) {
-    if (mode.recompute == Recompute::full) flop += work.blocks() + core;
+    if (mode.recompute == Recompute::full) flop += work.blocks() + core + work.state_space;
     if (mode.recompute == Recompute::selective) flop += core;
   }
   return flop;

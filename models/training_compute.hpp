@@ -30,11 +30,13 @@ enum class Phase : std::uint8_t {
 /// Forward FLOPs of one token by component, a multiplication and an addition each. Averages over
 /// the positions of a sequence.
 struct TokenWork {
-  double projections = 0;       ///< of queries, keys, values and output
+  double projections = 0;       ///< of queries, keys, values and output; of state-space mixers
   double attention_full = 0;    ///< scores and weighted sum, nothing masked
   double attention_causal = 0;  ///< the same, only what the mask leaves
+  double state_space = 0;       ///< convolution and scan of state-space mixers
   double ffn = 0;
   double routed_experts = 0;  ///< those that a token meets
+  double expert_latent = 0;   ///< to the width in which they work, and back
   double shared_experts = 0;
   double router = 0;
   double embedding = 0;  ///< of patches, or widening a narrow embedding; a look-up is no work
@@ -42,8 +44,10 @@ struct TokenWork {
   double mtp = 0;  ///< modules for multi-token prediction, their logits included
 
   /// Matrix products with weights of the blocks.
-  double blocks() const { return projections + ffn + routed_experts + shared_experts + router; }
-  /// Everything but the attention core.
+  double blocks() const {
+    return projections + ffn + routed_experts + expert_latent + shared_experts + router;
+  }
+  /// Everything but the attention core and the scan.
   double linear() const { return blocks() + embedding + logits + mtp; }
 };
 
@@ -53,14 +57,16 @@ struct TokenWork {
 /// @source  narayanan-2021, Appendix; chowdhery-2022, Appendix B
 ///          2 per weight of a matrix product, head in, embedding out; scores and weighted sum
 ///          2 l c n_q (d + d_v) over a context of c tokens: s in full, s / 2 under a causal mask; a
-///          window w below s leaves w (1 - w / 2s), chunks of w leave w / 2
+///          window w below s leaves w (1 - w / 2s), chunks of w leave w / 2. Of a hybrid only the
+///          blocks with softmax attention have scores, the others flops.state_space
 /// @assumes as published counts do (hoffmann-2022, Appendix F): no scores of relative positions
 /// @domain  seq_len > 0. Of an encoder-decoder each token runs through one of the stacks: the mean
 ///          of both is taken, with as many tokens in each
 TokenWork token_work(const Architecture& architecture, double seq_len);
 
-/// Attentions that a token runs through: of an encoder-decoder those of one stack, with
-/// cross-attention; with those of modules for multi-token prediction.
+/// Softmax attentions that a token runs through: of an encoder-decoder those of one stack, with
+/// cross-attention; of a hybrid the blocks that have it; with those of modules for multi-token
+/// prediction.
 double attention_layers(const Architecture& architecture);
 
 /// What a phase changes.
@@ -74,6 +80,7 @@ struct TrainingMode {
 /// Training FLOPs of one token, forward and backward.
 ///
 /// @eq      flops.token   flops.token.frozen   flops.token.distill   flops.token.hardware
+/// @eq      flops.mixers
 /// @source  narayanan-2021, Appendix; korthikanti-2022, Appendix A; hu-2021
 ///          forward once, backward twice of it; weights without gradient once (about 4 N instead
 ///          of 6 N); hardware FLOPs count the recomputed part of the forward pass again; a teacher

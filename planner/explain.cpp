@@ -8,6 +8,7 @@
 #include "models/core/units.hpp"
 #include "models/efficiency.hpp"
 #include "models/parameters.hpp"
+#include "models/state_space.hpp"
 #include "planner/memory_fit.hpp"
 
 namespace pretrain::planner {
@@ -114,8 +115,10 @@ class Proof {
         components({{"embedding", p.embedding},
                     {"positions", p.positions},
                     {"attention", p.attention},
+                    {"state space", p.state_space},
                     {"ffn", p.ffn},
                     {"experts", p.routed_experts},
+                    {"latent", p.expert_latent},
                     {"shared", p.shared_experts},
                     {"router", p.router},
                     {"norms", p.norms},
@@ -166,6 +169,17 @@ class Proof {
     }
   }
 
+  /// Convolution and scan of a hybrid's blocks without attention.
+  void scan_work() {
+    const auto& a = s_.architecture;
+    if (a.ssm_layers <= 0) return;
+    const auto work = models::state_space_work(a);
+    add("flops.state_space", "scan_flop_per_token",
+        {modeled("l_s", a.ssm_layers, "layers"), modeled("convolution", work.convolution, "FLOP"),
+         modeled("scan", work.scan, "FLOP")},
+        a.ssm_layers * work.total(), "FLOP");
+  }
+
   /// FLOPs of a token, component by component, in one convention.
   void counted_work(models::FlopConvention convention, std::string_view name) {
     const auto& w = e_.work.token;
@@ -175,6 +189,7 @@ class Proof {
           components({{"projections", w.projections},
                       {"ffn", w.ffn},
                       {"experts", w.routed_experts},
+                      {"latent", w.expert_latent},
                       {"shared", w.shared_experts},
                       {"router", w.router},
                       {"patches", w.embedding},
@@ -182,21 +197,27 @@ class Proof {
                       {"mtp", w.mtp}},
                      "FLOP"),
           w.linear(), "FLOP");
+      scan_work();
     }
     const bool causal = convention == models::FlopConvention::model_causal;
     const double core = causal ? w.attention_causal : w.attention_full;
     const auto& a = s_.architecture;
+    const bool scans = w.state_space > 0;
     const double layers = models::attention_layers(a);
     const double width = a.query_width() + a.value_width();
     // The mean over layers with and without a window.
     const double context = layers > 0 ? core / (2 * layers * width) : 0;
-    add(causal ? "flops.attention.causal" : "flops.attention.full", "attention_flop_per_token",
-        {{"l", layers, "layers", Basis::model, nullptr},
-         {"c", context, "tokens", s_.work_seq_len.basis, s_.work_seq_len.origin},
-         {"w", width, "", Basis::model, nullptr}},
-        core, "FLOP");
+    std::vector<Term> attention{
+        {"l", layers, "layers", Basis::model, nullptr},
+        {"c", context, "tokens", s_.work_seq_len.basis, s_.work_seq_len.origin},
+        {"w", width, "", Basis::model, nullptr}};
+    if (scans) attention.push_back(modeled("S", w.state_space, "FLOP"));
+    const std::string_view scores = causal ? "flops.attention.causal" : "flops.attention.full";
+    add(scans ? "flops.mixers" : scores,
+        scans ? "mixer_flop_per_token" : "attention_flop_per_token", std::move(attention),
+        core + w.state_space, "FLOP");
     std::vector<Term> whole{{"F", w.linear(), "FLOP", Basis::model, nullptr},
-                            {"A", core, "FLOP", Basis::model, nullptr}};
+                            {"A", core + w.state_space, "FLOP", Basis::model, nullptr}};
     phase_terms(whole, w.linear() / 2);
     const double per_token = models::training_flop_per_token(w, convention, s_.mode);
     std::string_view equation =
@@ -348,11 +369,31 @@ class Proof {
          modeled("optimizer", r.state.optimizer, "B")},
         r.state.total(), "B");
     // Parts of the formula, each with what divides it.
-    const auto b = models::block_activations(a, a.moe_layers > 0, r, p.cp > 1);
-    const double sequence =
-        b.sequence * (p.sequence_parallel ? 1 / p.tp : 1) + b.routed * (p.ep > 1 ? 1 / p.tp : 1);
-    const double tensor = (b.tensor + b.experts) / p.tp;
-    const double core = b.core * r.seq_len / p.tp;
+    double sequence = 0;
+    double tensor = 0;
+    double core = 0;
+    const auto take = [&](const models::BlockActivations& b, double share) {
+      sequence += share * (b.sequence * (p.sequence_parallel ? 1 / p.tp : 1) +
+                           b.routed * (p.ep > 1 ? 1 / p.tp : 1));
+      tensor += share * (b.tensor + b.experts) / p.tp;
+      core += share * b.core * r.seq_len / p.tp;
+    };
+    if (a.hybrid()) {
+      // The mean of its blocks, of which those with a state are shown first.
+      for (const auto& kind : models::block_kinds(a)) {
+        take(models::block_activations(a, kind, r, p.cp > 1), kind.count / a.layers);
+      }
+      const auto b = models::block_activations(
+          a, {models::Mixer::state_space, models::FeedForward::none, 1}, r, p.cp > 1);
+      const double mixer = b.sequence * (p.sequence_parallel ? 1 / p.tp : 1);
+      if (a.ssm_layers > 0) {
+        add("memory.activations.state_space", "mixer_activation_bytes_per_token",
+            {modeled("4 h", mixer, "B"), modeled("2 (w + 2 d) / t", b.tensor / p.tp, "B")},
+            mixer + b.tensor / p.tp, "B");
+      }
+    } else {
+      take(models::block_activations(a, a.moe_layers > 0, r, p.cp > 1), 1);
+    }
     add("memory.activations.block", "activation_bytes_per_token_and_block",
         components({{"2 (4 h) + masks", sequence},
                     {"2 (q + k + v + o) / t + n f / t", tensor},

@@ -192,6 +192,11 @@ TEST(ArchitectureSpec, FillFromKeepsWhatIsThere) {
   EXPECT_TRUE(spec.has_details);
   EXPECT_FALSE(spec[Field::heads]);
 
+  // Blocks that are not known stay so.
+  other.hybrid = true;
+  spec.fill_from(other);
+  EXPECT_TRUE(spec.hybrid);
+
   auto gpt2 = family_spec("gpt2", {});
   gpt2.fill_from(other);
   EXPECT_EQ(gpt2.family->name, "gpt2");
@@ -492,6 +497,95 @@ TEST(ArchitectureSpec, OtherModelsAreBeyondTheFormulas) {
             "a hybrid of attention and other layers: its dimensions do not give its count");
   hybrid[Field::attention_layers] = given(32.0);
   EXPECT_TRUE(completed(hybrid).usable());
+}
+
+Family with_state(StateSpace state_space) {
+  Family family;
+  family.name = "mine";
+  family.gated = true;
+  family.tied = false;
+  family.state_space = state_space;
+  return family;
+}
+
+ArchitectureSpec hybrid_spec(const Family& family) {
+  auto spec = spec_of({{Field::layers, 8},
+                       {Field::hidden, 1024},
+                       {Field::heads, 8},
+                       {Field::ffn_hidden, 4096},
+                       {Field::vocab, 1000},
+                       {Field::ssm_layers, 6},
+                       {Field::ssm_inner, 2048},
+                       {Field::ssm_heads, 32},
+                       {Field::ssm_state, 64},
+                       {Field::ssm_groups, 8}},
+                      "dense");
+  spec.family = &family;
+  spec.has_details = true;
+  return spec;
+}
+
+TEST(ArchitectureSpec, BlocksOfAHybridAreMixersWithAFeedForward) {
+  const auto family = with_state(StateSpace::mamba2);
+  const auto completion = completed(hybrid_spec(family));
+  ASSERT_TRUE(completion.usable()) << completion.what;
+  const auto& a = completion.architecture;
+  EXPECT_EQ(a.attention_blocks(), 2);
+  EXPECT_EQ(a.dense_layers(), 8);
+  EXPECT_EQ(a.mixer_only_layers + a.ffn_only_layers, 0);
+  EXPECT_EQ(a.ssm_conv, 4);
+  EXPECT_TRUE(a.hybrid());
+}
+
+TEST(ArchitectureSpec, OrOneOfBoth) {
+  const auto family = with_state(StateSpace::mamba2);
+  auto spec = hybrid_spec(family);
+  spec[Field::ssm_layers] = given(3.0);
+  spec[Field::attention_layers] = given(1.0);
+  spec[Field::ffn_layers] = given(4.0);
+  const auto completion = completed(spec);
+  ASSERT_TRUE(completion.usable()) << completion.what;
+  const auto& a = completion.architecture;
+  EXPECT_EQ(a.attention_blocks(), 1);
+  EXPECT_EQ(a.dense_layers(), 4);
+  EXPECT_EQ(a.mixer_only_layers, 4);
+  EXPECT_EQ(a.ffn_only_layers, 4);
+}
+
+TEST(ArchitectureSpec, BlocksOfAHybridAddUp) {
+  const auto family = with_state(StateSpace::mamba2);
+  auto spec = hybrid_spec(family);
+  spec[Field::attention_layers] = given(3.0);
+  expect_wrong(spec, Field::layers, "3 layers with attention and 6 with a state of 8 in all",
+               "a block has one mixer: attention_layers and ssm_layers are at most layers");
+  spec[Field::attention_layers] = given(2.0);
+  spec[Field::ffn_layers] = given(9.0);
+  expect_wrong(spec, Field::ffn_layers,
+               "0 layers with experts and 9 with a dense feed-forward of 8 in all",
+               "a block has one of them: moe_layers and ffn_layers are at most layers");
+  spec[Field::ssm_layers] = given(1.0);
+  spec[Field::ffn_layers] = given(2.0);
+  expect_wrong(spec, Field::layers, "8 layers, but parts of 5 only",
+               "each block is counted in attention_layers, ssm_layers, moe_layers or ffn_layers");
+  spec = hybrid_spec(family);
+  spec[Field::ssm_heads] = given(12.0);
+  expect_wrong(spec, Field::ssm_heads, "12 heads and 8 groups of a mixer 2048 wide",
+               "ssm_heads divides ssm_inner, and ssm_groups divides ssm_heads");
+}
+
+TEST(ArchitectureSpec, AMixerIsKnownByItsFamilyAndItsWidths) {
+  const auto family = with_state(StateSpace::mamba2);
+  auto spec = hybrid_spec(family);
+  spec[Field::ssm_state] = {};
+  EXPECT_EQ(completed(spec).state, State::missing);
+  EXPECT_TRUE(completed(spec).missing[static_cast<std::size_t>(Field::ssm_state)]);
+  const auto plain = with_state(StateSpace::none);
+  EXPECT_EQ(completed(hybrid_spec(plain)).state, State::beyond);
+  // A selective scan has no heads.
+  const auto mamba1 = with_state(StateSpace::mamba1);
+  spec = hybrid_spec(mamba1);
+  spec[Field::ssm_heads] = spec[Field::ssm_groups] = {};
+  EXPECT_TRUE(completed(spec).usable());
 }
 
 TEST(ArchitectureSpec, FieldsAreNamedLikeTheColumns) {

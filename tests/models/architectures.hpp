@@ -56,4 +56,31 @@ inline Architecture deepseek_v3(double layers = 61, double dense_layers = 3) {
   return a;
 }
 
+/// 52 blocks, each of one part: 23 of Mamba-2, 6 of attention, 23 of experts.
+inline Architecture nemotron_3_nano() {
+  Architecture a;
+  a.type = ModelType::moe;
+  a.layers = 52;
+  a.ssm_layers = 23;
+  a.moe_layers = a.ffn_only_layers = 23;
+  a.mixer_only_layers = 29;
+  a.hidden = 2688;
+  a.heads = 32;
+  a.kv_heads = 2;
+  a.head_dim = a.v_head_dim = 128;
+  a.experts = 128;
+  a.experts_per_token = 6;
+  a.expert_ffn_hidden = 1856;
+  a.shared_ffn_hidden = 3712;
+  a.state_space = StateSpace::mamba2;
+  a.ssm_inner = 4096;
+  a.ssm_heads = 64;
+  a.ssm_state = 128;
+  a.ssm_groups = 8;
+  a.ssm_conv = 4;
+  a.vocab = 131072;
+  a.details.router_bias = true;
+  return a;
+}
+
 }  // namespace pretrain::models

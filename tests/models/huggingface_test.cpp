@@ -243,7 +243,7 @@ TEST(HuggingFace, AnUnknownFamilyIsAGenericDecoder) {
   EXPECT_EQ(config.model_type, "lamma");
   EXPECT_EQ(config.warnings,
             (Warnings{"unknown model_type 'lamma': read as a generic decoder (nearest known: "
-                      "'gemma', 'llama' or 'gemma2')",
+                      "'gemma', 'jamba' or 'llama')",
                       "'hidden_act' is silu: three feed-forward matrices are assumed",
                       "usual values taken for 'tie_embeddings'"}));
   // RMS norms, no biases, an untied head: what a llama has.

@@ -117,6 +117,68 @@ TEST(MemoryActivations, RoutedTokensAreKeptOncePerExpert) {
   EXPECT_DOUBLE_EQ(eight.routed, 8 * 2.0 * 7168);
 }
 
+TEST(MemoryActivations, OfAHybridByKind) {
+  const auto a = nemotron_3_nano();
+  const MemoryRecipe r;
+  const BlockKind mixer{Mixer::state_space, FeedForward::none, 1};
+  const auto mamba = block_activations(a, mixer, r);
+  // Input of the norm and of the first product; what the first product and the scan give, and what
+  // the last product reads.
+  EXPECT_EQ(mamba.sequence, 4 * 2688);
+  EXPECT_EQ(mamba.tensor, 2 * (10304 + 2 * 4096));
+  EXPECT_EQ(mamba.core + mamba.routed + mamba.experts, 0);
+  // A block of two parts keeps what both keep.
+  const auto attention = block_activations(a, {Mixer::attention, FeedForward::none, 1}, r);
+  const auto experts = block_activations(a, {Mixer::none, FeedForward::experts, 1}, r);
+  const auto both = block_activations(a, true, r);
+  EXPECT_EQ(attention.sequence + experts.sequence, both.sequence);
+  EXPECT_EQ(attention.tensor + experts.tensor, both.tensor);
+  EXPECT_EQ(attention.routed + experts.routed, both.routed);
+  EXPECT_EQ(attention.modules_sequence + experts.modules_sequence, both.modules_sequence);
+  // Latent experts are sent less.
+  auto latent = a;
+  latent.expert_latent = 672;
+  EXPECT_EQ(block_activations(latent, true, r).routed, both.routed / 4);
+}
+
+TEST(MemoryDevice, AHybridHoldsAllItsParameters) {
+  auto a = nemotron_3_nano();
+  MemoryPlan plan;
+  MemoryRecipe r;
+  const double count = parameters(a).total();
+  const auto bytes = [&](double stage) {
+    return stage_memory(a, plan, r, stage).state().in(byte) / r.state.total();
+  };
+  EXPECT_NEAR(bytes(0) / count, 1, 1e-12);
+  plan.pp = 4;
+  EXPECT_NEAR((bytes(0) + bytes(1) + bytes(2) + bytes(3)) / count, 1, 1e-12);
+  // Two modules for multi-token prediction with one set of weights.
+  plan.pp = 1;
+  a.mtp_layers = 2;
+  a.details.mtp_shared = true;
+  const double module = mtp_parameters(a) - 3 * 2688;  // its norms are not counted
+  EXPECT_NEAR((bytes(0) - count) / module, 1, 1e-5);
+  a.details.mtp_shared = false;
+  EXPECT_NEAR((bytes(0) - count) / (2 * module), 1, 1e-5);
+}
+
+TEST(MemoryDevice, ActivationsOfAHybridAreThoseOfItsBlocks) {
+  const auto a = nemotron_3_nano();
+  MemoryPlan plan;
+  MemoryRecipe r;
+  r.seq_len = 4096;
+  const auto kept = [&](const Architecture& of) {
+    return stage_memory(of, plan, r, 0).activations.in(byte);
+  };
+  // One Mamba block more.
+  auto longer = a;
+  ++longer.layers;
+  ++longer.ssm_layers;
+  ++longer.mixer_only_layers;
+  const auto mamba = block_activations(a, {Mixer::state_space, FeedForward::none, 1}, r);
+  EXPECT_NEAR(kept(longer) - kept(a), 4096 * (mamba.sequence + mamba.tensor), 1);
+}
+
 TEST(MemoryInFlight, FollowsTheSchedule) {
   MemoryPlan plan;
   plan.pp = 8;

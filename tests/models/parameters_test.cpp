@@ -170,10 +170,12 @@ TEST(Parameters, BlocksAddUpToTheModel) {
     const auto& a = completion.architecture;
     const auto p = parameters(a);
     BlockParameters sum;
-    const auto add = [&](bool experts, bool cross, double times) {
+    const auto add = [&](const BlockKind& kind, bool cross, double times) {
       if (times <= 0) return;
-      const auto block = block_parameters(a, experts, cross);
+      const auto block = block_parameters(a, kind, cross);
       sum.attention += times * block.attention;
+      sum.state_space += times * block.state_space;
+      sum.expert_latent += times * block.expert_latent;
       sum.ffn += times * block.ffn;
       sum.routed_experts += times * block.routed_experts;
       sum.shared_experts += times * block.shared_experts;
@@ -181,11 +183,16 @@ TEST(Parameters, BlocksAddUpToTheModel) {
       sum.norms += times * block.norms;
     };
     const double cross = a.decoder_layers / a.layers;
-    add(false, false, a.dense_layers() * (1 - cross));
-    add(false, true, a.dense_layers() * cross);
-    add(true, false, a.moe_layers * (1 - cross));
-    add(true, true, a.moe_layers * cross);
+    double blocks = 0;
+    for (const auto& kind : block_kinds(a)) {
+      add(kind, false, kind.count * (1 - cross));
+      add(kind, true, kind.count * cross);
+      blocks += kind.count;
+    }
+    EXPECT_EQ(blocks, a.layers) << published.name;
     EXPECT_DOUBLE_EQ(p.attention, sum.attention) << published.name;
+    EXPECT_DOUBLE_EQ(p.state_space, sum.state_space) << published.name;
+    EXPECT_DOUBLE_EQ(p.expert_latent, sum.expert_latent) << published.name;
     EXPECT_DOUBLE_EQ(p.ffn, sum.ffn) << published.name;
     EXPECT_DOUBLE_EQ(p.routed_experts, sum.routed_experts) << published.name;
     EXPECT_DOUBLE_EQ(p.shared_experts, sum.shared_experts) << published.name;
@@ -199,6 +206,65 @@ TEST(Parameters, BlocksAddUpToTheModel) {
   }
 }
 
+/// As their publishers print them: the sources stand in architectures.csv.
+TEST(Parameters, HybridsMeetPublishedCounts) {
+  constexpr double kSame = 0;  // dense: all parameters are active
+  struct Published {
+    std::string_view name;
+    double total;
+    double active;
+  };
+  constexpr Published kHybrids[] = {
+      {"nemotron-3-nano", 31.6e9, 3.6e9},     // nemotron-3-nano-2025
+      {"nemotron-3-super", 120.6e9, 12.7e9},  // nemotron, super3/pretrain.md
+      {"nemotron-3-ultra", 550e9, 55e9},      // nemotron, the name of the model
+      {"nemotron-h-8b", 8e9, kSame},          // nemotron-h-2025, names of the models
+      {"nemotron-h-47b", 47e9, kSame},        //
+      {"nemotron-h-56b", 56e9, kSame},        //
+      {"qwen3.5-397b-a17b", 397e9, 17e9},     // names of the models
+      {"qwen3.5-122b-a10b", 122e9, 10e9},     //
+      {"qwen3.5-27b", 27e9, kSame},           //
+      {"jamba-v0.1", 52e9, 12e9},             // jamba-2024
+      {"jamba-1.5-mini", 52e9, 12e9},         // jamba-1.5-2024, abstract
+      {"jamba-1.5-large", 398e9, 94e9},       //
+  };
+  for (const auto& [name, total, active] : kHybrids) {
+    const auto p = parameters(architecture(name));
+    EXPECT_NEAR(p.total() / total, 1, 0.03) << name;
+    EXPECT_NEAR(p.active() / (active > 0 ? active : total), 1, 0.03) << name;
+  }
+  // Active counts of one digit, with or without the vocabulary: the nearest reading rounds to it.
+  constexpr Published kOneDigit[] = {{"qwen3-next-80b-a3b", 80e9, 3e9},
+                                     {"qwen3.5-35b-a3b", 35e9, 3e9},
+                                     {"kimi-linear-48b-a3b", 48e9, 3e9},
+                                     {"granite-4.0-h-tiny", 7e9, 1e9}};
+  for (const auto& [name, total, active] : kOneDigit) {
+    const auto a = architecture(name);
+    const auto p = parameters(a);
+    EXPECT_NEAR(p.total() / total, 1, 0.03) << name;
+    const double vocabulary = p.head + (a.details.lookup_inactive ? 0 : p.embedding);
+    EXPECT_LT(p.active() - vocabulary, active + 0.5e9) << name;
+    EXPECT_GT(p.active(), active - 0.5e9) << name;
+  }
+}
+
+TEST(Parameters, ComponentsOfALatentMixtureOfExperts) {
+  const auto p = parameters(architecture("nemotron-3-super"));
+  EXPECT_EQ(p.routed_experts, 40 * 512 * 2 * 1024.0 * 2688);
+  EXPECT_EQ(p.expert_latent, 40 * 2 * 4096.0 * 1024);
+  EXPECT_EQ(p.shared_experts, 40 * 2 * 4096.0 * 5376);
+  EXPECT_EQ(p.router, 40 * (4096.0 * 512 + 512));
+  EXPECT_EQ(p.attention, 8 * (2 * 4096.0 * 4096 + 2 * 4096.0 * 256));
+  EXPECT_EQ(p.norms, 89 * 4096.0);
+  EXPECT_EQ(p.ffn, 0);
+}
+
+TEST(Parameters, TheGateOfAttentionIsAsWideAsItsOutput) {
+  // 12 attentions of Qwen3-Next: 16 heads of 256, twice for queries; 2 for keys and values.
+  const auto p = parameters(architecture("qwen3-next-80b-a3b"));
+  EXPECT_EQ(p.attention, 12 * (2048.0 * (2 * 4096 + 2 * 512) + 4096.0 * 2048 + 2 * 256));
+}
+
 TEST(Parameters, MultiTokenPredictionOfDeepSeekV3) {
   auto a = architecture("deepseek-v3");
   EXPECT_EQ(a.mtp_layers, 1);
@@ -207,6 +273,16 @@ TEST(Parameters, MultiTokenPredictionOfDeepSeekV3) {
   // No part of the total.
   a.mtp_layers = 0;
   EXPECT_EQ(parameters(a).total(), 671'026'419'200);
+}
+
+TEST(Parameters, MultiTokenPredictionOfNemotronIsOneModule) {
+  // Attention, latent experts, a projection of two states to one, and five norms.
+  const auto a = architecture("nemotron-3-super");
+  EXPECT_EQ(a.mtp_layers, 2);
+  EXPECT_EQ(a.mtp_modules(), 1);
+  EXPECT_EQ(mtp_parameters(a), 2 * 4096.0 * 4096 + 2 * 4096.0 * 256 + 512 * 2 * 1024.0 * 2688 +
+                                   2 * 4096.0 * 1024 + 2 * 4096.0 * 5376 + 4096.0 * 512 + 512 +
+                                   2 * 4096.0 * 4096 + 5 * 4096);
 }
 
 TEST(Parameters, ComponentsOfLlama) {

@@ -131,6 +131,72 @@ TEST(TrainingCompute, LinearWorkIsTwoPerWeight) {
   EXPECT_DOUBLE_EQ(token_work(moe, 4096).router, 2 * parameters(moe).router);
 }
 
+TEST(TrainingCompute, AHybridByHand) {
+  const auto a = nemotron_3_nano();
+  const auto work = token_work(a, 4096);
+  // 23 Mamba-2 mixers of 2688 x 10304 in and 4096 x 2688 out, 6 attentions with 32 + 2 x 2 heads.
+  EXPECT_EQ(work.projections,
+            2 * (23 * (2688 * 10304 + 4096 * 2688.0) + 6 * (2688 * (4096 + 512.0) + 4096 * 2688)));
+  EXPECT_EQ(attention_layers(a), 6);
+  EXPECT_EQ(work.attention_full, 6 * 2 * 4096 * (4096 + 4096.0));
+  EXPECT_EQ(work.attention_causal, work.attention_full / 2);
+  // Convolution over 6144 channels, and the scan in chunks of 128.
+  EXPECT_EQ(work.state_space,
+            23 * (2 * 4 * 6144.0 + 2 * 128 * 128 * 8 + 2 * 128 * 4096 + 4 * 128 * 4096 + 8192));
+  EXPECT_EQ(work.ffn, 0);
+  EXPECT_EQ(work.routed_experts, 23 * 2 * 6 * 2 * 2688 * 1856.0);
+  EXPECT_EQ(work.shared_experts, 23 * 2 * 2 * 2688 * 3712.0);
+  EXPECT_EQ(work.router, 23 * 2 * 2688 * 128.0);
+  EXPECT_EQ(work.expert_latent, 0);
+  EXPECT_EQ(work.logits, 2 * 131072 * 2688.0);
+
+  // The scan has no weights: it goes with the scores.
+  const double forward = work.linear() + work.attention_full + work.state_space;
+  const auto full = FlopConvention::model_full;
+  EXPECT_DOUBLE_EQ(training_flop_per_token(work, full, kPlain), 3 * forward);
+  auto mode = kPlain;
+  mode.recompute = Recompute::full;
+  EXPECT_DOUBLE_EQ(training_flop_per_token(work, FlopConvention::hardware, mode),
+                   4 * forward - work.logits);
+  mode.recompute = Recompute::selective;
+  EXPECT_DOUBLE_EQ(training_flop_per_token(work, FlopConvention::hardware, mode),
+                   3 * forward + work.attention_full);
+  mode = kPlain;
+  mode.phase = Phase::frozen;
+  EXPECT_DOUBLE_EQ(training_flop_per_token(work, full, mode), 3 * forward - work.linear());
+}
+
+TEST(TrainingCompute, ALongSequenceCostsAHybridLittle) {
+  const auto a = nemotron_3_nano();
+  EXPECT_EQ(token_work(a, 65536).state_space, token_work(a, 4096).state_space);
+  EXPECT_DOUBLE_EQ(token_work(a, 65536).attention_full, 16 * token_work(a, 4096).attention_full);
+}
+
+TEST(TrainingCompute, LatentExpertsWorkOnTheirWidth) {
+  auto a = nemotron_3_nano();
+  const auto wide = token_work(a, 4096);
+  a.expert_latent = 672;  // a quarter
+  const auto latent = token_work(a, 4096);
+  EXPECT_DOUBLE_EQ(latent.routed_experts, wide.routed_experts / 4);
+  EXPECT_EQ(latent.shared_experts, wide.shared_experts);
+  EXPECT_EQ(latent.router, wide.router);
+  EXPECT_EQ(latent.expert_latent, 23 * 2 * 2 * 2688 * 672.0);
+  EXPECT_EQ(latent.expert_latent, 2 * parameters(a).expert_latent);
+  // So do those of modules for multi-token prediction.
+  a.mtp_layers = 1;
+  EXPECT_DOUBLE_EQ(
+      token_work(a, 4096).mtp,
+      2 * (2688 * (4096 + 512.0) + 4096 * 2688 + 6 * 2 * 672 * 1856.0 + 2 * 2688 * 3712.0 +
+           2 * 2688 * 672 + 2688 * 128 + 2 * 2688 * 2688 + 131072 * 2688.0));
+}
+
+TEST(TrainingCompute, AGateOnAttentionIsAProjection) {
+  auto a = gpt(32, 4096, 32, 32000);
+  const double without = token_work(a, 4096).projections;
+  a.details.attention_gate = true;
+  EXPECT_DOUBLE_EQ(token_work(a, 4096).projections - without, 32 * 2 * 4096.0 * 4096);
+}
+
 TEST(TrainingCompute, ANarrowEmbeddingHasANarrowHead) {
   // Projected into the blocks and out again, as in opt-350m.
   auto a = gpt(24, 1024, 16, 50272);

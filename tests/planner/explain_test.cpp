@@ -49,6 +49,9 @@ const std::vector<Case>& cases() {
       {"architecture,device,devices,tokens_b,tp,pp,interleave,global_batch_seqs,framework_family\n"
        "mixtral-8x7b,H100,512,1000,2,4,2,512,megatron\n",
        {}},
+      {"architecture,device,devices,tokens_b,tp,ep,seq_len\n"
+       "nemotron-3-super,B200,512,1000,2,64,8192\n",
+       {}},
       {"architecture,device,devices,tokens_b,tp,recompute,reported_flop_convention,year\n"
        "llama-2-7b,A100,64,1000,2,none,model_full_attention,2022\n",
        {}},
@@ -118,6 +121,10 @@ const std::map<std::string, Equation, std::less<>>& equations() {
        [](const Terms& t) { return 2 * t.at("l") * t.at("c") * t.at("w"); }},
       {"flops.attention.full",
        [](const Terms& t) { return 2 * t.at("l") * t.at("c") * t.at("w"); }},
+      {"flops.state_space",
+       [](const Terms& t) { return t.at("l_s") * (t.at("convolution") + t.at("scan")); }},
+      {"flops.mixers",
+       [](const Terms& t) { return 2 * t.at("l") * t.at("c") * t.at("w") + t.at("S"); }},
       {"efficiency.converted",
        [](const Terms& t) { return t.at("MFU_r") * t.at("f") / t.at("f_r"); }},
       {"flops.token", [](const Terms& t) { return 3 * t.at("F") + 3 * t.at("A"); }},
@@ -134,6 +141,7 @@ const std::map<std::string, Equation, std::less<>>& equations() {
       {"tokens.reached", [](const Terms& t) { return t.at("C") / t.at("f"); }},
       {"memory.state", sum},
       {"memory.activations.block", sum},
+      {"memory.activations.state_space", sum},
       {"memory.in_flight",
        [](const Terms& t) {
          const double p = t.at("p");
@@ -228,7 +236,8 @@ TEST(Explain, EachStepFollowsFromItsTerms) {
   // The cases above reach all of the register but what is only a part of another equation.
   for (const auto& equation : shipped_catalogue().equations().all()) {
     if (equation.id == "efficiency.llmcarbon.throughput" || equation.id == "params.block" ||
-        equation.id == "params.mtp") {
+        equation.id == "params.mtp" || equation.id == "params.state_space" ||
+        equation.id == "traffic.state_space") {
       continue;
     }
     EXPECT_TRUE(used.contains(equation.id)) << equation.id << " is never shown";
@@ -260,10 +269,19 @@ TEST(Explain, LastResultsAreThePredictedOnes) {
 TEST(Explain, StepsUseOnlyWhatStandsBefore) {
   // A proof is read from the top: a modeled term is the result of an earlier step, but for the
   // parts of a count by component.
-  const std::set<std::string_view> kByComponent{
-      "params.exact",         "params.active",        "flops.linear", "flops.attention.causal",
-      "flops.attention.full", "flops.token.hardware", "memory.state", "memory.activations.block",
-      "memory.in_flight",     "memory.device"};
+  const std::set<std::string_view> kByComponent{"params.exact",
+                                                "params.active",
+                                                "flops.linear",
+                                                "flops.attention.causal",
+                                                "flops.attention.full",
+                                                "flops.token.hardware",
+                                                "memory.state",
+                                                "memory.activations.block",
+                                                "memory.in_flight",
+                                                "memory.device",
+                                                "flops.mixers",
+                                                "flops.state_space",
+                                                "memory.activations.state_space"};
   for (const auto& [csv, options] : cases()) {
     const OneRun run{csv, options};
     std::vector<double> results;
