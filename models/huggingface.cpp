@@ -47,7 +47,8 @@ constexpr std::array kWords{
     Words{Field::shared_experts,
           {"n_shared_experts", "num_shared_experts", "moe_num_shared_experts"}},
     Words{Field::shared_ffn_hidden,
-          {"shared_expert_intermediate_size", "shared_intermediate_size"}},
+          {"shared_expert_intermediate_size", "shared_intermediate_size",
+           "moe_shared_expert_intermediate_size"}},
     Words{Field::leading_dense_layers, {"first_k_dense_replace", "moe_layer_start_index"}},
     Words{Field::moe_layer_period,
           {"decoder_sparse_step", "moe_layer_freq", "interleave_moe_layer_step",
@@ -56,7 +57,21 @@ constexpr std::array kWords{
     Words{Field::kv_lora_rank, {"kv_lora_rank"}},
     Words{Field::qk_rope_head_dim, {"qk_rope_head_dim"}},
     Words{Field::v_head_dim, {"v_head_dim"}},
-    Words{Field::mtp_layers, {"num_nextn_predict_layers", "num_mtp_modules", "mtp_num_layers"}},
+    Words{
+        Field::mtp_layers,
+        {"num_nextn_predict_layers", "num_mtp_modules", "mtp_num_layers", "mtp_num_hidden_layers"}},
+    Words{Field::expert_latent, {"moe_latent_size"}},
+    Words{Field::ssm_heads,
+          {"mamba_num_heads", "mamba_n_heads", "linear_num_value_heads",
+           "linear_attn_config.num_heads"}},
+    Words{
+        Field::ssm_state,
+        {"ssm_state_size", "mamba_d_state", "linear_key_head_dim", "linear_attn_config.head_dim"}},
+    Words{Field::ssm_groups,
+          {"n_groups", "mamba_n_groups", "linear_num_key_heads", "linear_attn_config.num_heads"}},
+    Words{Field::ssm_conv,
+          {"conv_kernel", "mamba_d_conv", "linear_conv_kernel_dim",
+           "linear_attn_config.short_conv_kernel_size"}},
     Words{Field::context,
           {"max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len",
            "seq_length", "n_ctx", "model_max_length"}},
@@ -85,6 +100,7 @@ class Reader {
     windows();
     layers_with_experts();
     vision();
+    blocks();
     find_hybrid();
     refuse_nonsense();
     return std::move(result_);
@@ -163,6 +179,10 @@ class Reader {
   bool is(std::string_view family) const {
     return result_.spec.family != nullptr && result_.spec.family->name == family;
   }
+  /// Whether the family says what its blocks without attention are.
+  bool knows_blocks() const {
+    return result_.spec.family != nullptr && result_.spec.family->state_space != StateSpace::none;
+  }
   void warn(std::string text) { result_.warnings.push_back(std::move(text)); }
 
   // ---- steps
@@ -230,6 +250,9 @@ class Reader {
 
   void dimensions() {
     for (const auto& words : kWords) {
+      const bool of_state = words.field == Field::ssm_heads || words.field == Field::ssm_state ||
+                            words.field == Field::ssm_groups || words.field == Field::ssm_conv;
+      if (of_state && !knows_blocks()) continue;
       for (const auto key : words.keys) {
         if (key.empty()) break;
         const auto* field = find(key);
@@ -405,6 +428,7 @@ class Reader {
     if (const auto bias = flag("add_qkv_bias")) d.qkv_bias = *bias;
     if (const auto bias = flag("add_bias_linear")) d.ffn_bias = d.attention_bias = *bias;
     if (const auto bias = flag("use_qkv_bias")) d.qkv_bias = *bias;
+    if (const auto gate = flag("attn_output_gate")) d.attention_gate = *gate;
     if (const auto norm = flag("use_qk_norm"); norm && !*norm) d.qk_norm = QkNorm::none;
     if (const auto norm = flag("qk_layernorm"); norm && *norm) d.qk_norm = QkNorm::head;
     if (is("falcon") || is("starcoder2") || is("nemotron") || is("opt") || is("mpt")) {
@@ -548,9 +572,129 @@ class Reader {
     }
   }
 
-  /// Blocks that are not those of a transformer: their dimensions do not give the count.
+  // ---- hybrids
+
+  /// Which blocks of a hybrid have which parts, and how wide the mixers with a state are.
+  void blocks() {
+    if (!knows_blocks() || !cell(Field::layers)) return;
+    const double layers = *cell(Field::layers);
+    if (!(blocks_of_pattern(layers) || blocks_of_types(layers) || blocks_of_lists(layers) ||
+          blocks_by_period(layers))) {
+      return;
+    }
+    if (const auto period = count("expert_layer_period", 1, 1e4); period && cell(Field::experts)) {
+      set(Field::moe_layers,
+          every(*period, count("expert_layer_offset", 0, 1e4).value_or(0), layers));
+    }
+    constexpr double kWidest = 1e6;
+    for (const auto key : {"mamba_head_dim", "mamba_d_head", "linear_value_head_dim",
+                           "linear_attn_config.head_dim"}) {
+      const auto width = count(key, 1, kWidest);
+      if (width && cell(Field::ssm_heads)) {
+        set(Field::ssm_inner, *width * *cell(Field::ssm_heads));
+        return;
+      }
+    }
+    const auto factor = number("mamba_expand", 0.01, 100);
+    if (!factor || !cell(Field::hidden)) return;
+    const double hidden = *cell(Field::hidden);
+    set(Field::ssm_inner, std::round(*factor * hidden));
+    const auto* rank = find("mamba_dt_rank");  // or 'auto'
+    const auto* stated = rank != nullptr ? std::get_if<double>(&rank->value) : nullptr;
+    if (stated != nullptr && *stated != std::ceil(hidden / 16)) {
+      warn(fmt::format("'mamba_dt_rank' is {:g}: hidden / 16 is taken", *stated));
+    }
+  }
+
+  /// Of `layers`, counted from 0, those that leave `offset` after division by `period`.
+  static double every(double period, double offset, double layers) {
+    return offset < layers ? std::floor((layers - 1 - offset) / period) + 1 : 0;
+  }
+
+  void set_mixers(double states, double layers) {
+    set(Field::ssm_layers, states);
+    set(Field::attention_layers, layers - states);
+  }
+
+  /// Nemotron-H: one letter or word for each block, which is a mixer or a feed-forward layer.
+  bool blocks_of_pattern(double layers) {
+    if (!is("nemotron_h")) return false;
+    std::string pattern = text("hybrid_override_pattern");
+    const auto* field = find("hybrid_override_pattern");
+    if (const auto* words = list("layers_block_type"); pattern.empty() && words != nullptr) {
+      field = find("layers_block_type");
+      for (const auto& word : words->texts) {
+        pattern += word == "mamba"       ? 'M'
+                   : word == "attention" ? '*'
+                   : word == "mlp"       ? '-'
+                   : word == "moe"       ? 'E'
+                                         : '?';
+      }
+    }
+    if (pattern.empty()) return false;
+    if (const auto odd = pattern.find_first_not_of("M*-E"); odd != std::string::npos) {
+      fail(*field, fmt::format("block {} of '{}' is of no known kind", odd + 1, field->path),
+           "M or mamba, * or attention, - or mlp, E or moe");
+    }
+    if (static_cast<double>(pattern.size()) != layers) {
+      fail(*field, fmt::format("'{}' has {} of {:g} layers", field->path, pattern.size(), layers),
+           "it and num_hidden_layers contradict each other");
+    }
+    const auto blocks = [&](char kind) {
+      return static_cast<double>(std::count(pattern.begin(), pattern.end(), kind));
+    };
+    set(Field::ssm_layers, blocks('M'));
+    set(Field::attention_layers, blocks('*'));
+    set(Field::ffn_layers, blocks('-'));
+    set(Field::moe_layers, blocks('E'));
+    return true;
+  }
+
+  bool blocks_of_types(double layers) {
+    const auto* types = list("layer_types");
+    if (types == nullptr || types->texts.empty()) return false;
+    if (static_cast<double>(types->texts.size()) != layers) {
+      fail(*find("layer_types"),
+           fmt::format("'layer_types' lists {} of {:g} layers", types->texts.size(), layers),
+           "it and num_hidden_layers contradict each other");
+    }
+    double states = 0;
+    for (const auto& type : types->texts) {
+      if (type == "linear_attention" || type == "mamba") {
+        ++states;
+      } else if (type != "full_attention" && type != "attention") {
+        return false;
+      }
+    }
+    set_mixers(states, layers);
+    return true;
+  }
+
+  bool blocks_of_lists(double layers) {
+    const auto* states = list("linear_attn_config.kda_layers");
+    if (states == nullptr || static_cast<double>(states->size) > layers) return false;
+    set_mixers(static_cast<double>(states->size), layers);
+    return true;
+  }
+
+  bool blocks_by_period(double layers) {
+    double attending = 0;
+    if (const auto interval = count("full_attention_interval", 1, 1e4)) {
+      attending = std::floor(layers / *interval);
+    } else if (const auto period = count("attn_layer_period", 1, 1e4)) {
+      attending = every(*period, count("attn_layer_offset", 0, 1e4).value_or(0), layers);
+    } else {
+      return false;
+    }
+    set_mixers(layers - attending, layers);
+    return true;
+  }
+
+  /// Blocks that are not known: their dimensions do not give the count.
   void find_hybrid() {
-    bool hybrid = has_any({"attn_layer_period", "full_attention_interval", "mamba_d_state",
+    if (cell(Field::ssm_layers) && cell(Field::ssm_inner)) return;
+    bool hybrid = knows_blocks() ||
+                  has_any({"attn_layer_period", "full_attention_interval", "mamba_d_state",
                            "ssm_state_size", "ssm_cfg", "state_size", "hybrid_override_pattern",
                            "lru_width", "mamba_num_heads", "linear_num_key_heads"});
     if (const auto* types = list("layer_types"); types != nullptr) {

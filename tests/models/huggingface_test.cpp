@@ -589,11 +589,109 @@ TEST(HuggingFace, LongListsOfLayersAreReadQuickly) {
 }
 
 TEST(HuggingFace, AHybridIsNotCountedAsATransformer) {
-  const auto config = config_of(with(changed(kMixtral, "\"mixtral\"", "\"jamba\""),
+  const auto config = config_of(with(changed(kMixtral, "\"mixtral\"", "\"zamba2\""),
                                      R"("attn_layer_period": 8, "mamba_d_state": 16)"));
   EXPECT_TRUE(config.spec.hybrid);
   EXPECT_FALSE(complete(config.spec, {}).usable());
   EXPECT_FALSE(config.warnings.empty());
+}
+
+TEST(HuggingFace, AHybridOfAKnownFamilySaysItsBlocks) {
+  // Of a family that is known, but with nothing said of its blocks.
+  const auto silent = config_of(changed(kMixtral, "\"mixtral\"", "\"jamba\""));
+  EXPECT_TRUE(silent.spec.hybrid);
+  EXPECT_EQ(silent.warnings.front(),
+            "jamba has blocks without attention: give params_b (and active_params_b)");
+
+  const std::string nemotron = R"({
+  "model_type": "nemotron_h",
+  "num_hidden_layers": 5,
+  "hidden_size": 64,
+  "num_attention_heads": 4,
+  "intermediate_size": 256,
+  "hybrid_override_pattern": "M-M*-",
+  "mamba_num_heads": 8,
+  "mamba_head_dim": 16,
+  "ssm_state_size": 32,
+  "n_groups": 2,
+  "conv_kernel": 4,
+  "vocab_size": 100
+}
+)";
+  const auto a = architecture_of(nemotron);
+  EXPECT_EQ(a.ssm_layers, 2);
+  EXPECT_EQ(a.attention_blocks(), 1);
+  EXPECT_EQ(a.dense_layers(), 2);
+  EXPECT_EQ(a.ssm_inner, 128);
+  EXPECT_EQ(a.state_space, StateSpace::mamba2);
+  const auto listed =
+      changed(nemotron, R"("hybrid_override_pattern": "M-M*-")",
+              R"("layers_block_type": ["mamba", "mlp", "mamba", "attention", "mlp"])");
+  EXPECT_EQ(total_of(listed), total_of(nemotron));
+  EXPECT_EQ(refusal(changed(nemotron, "M-M*-", "M-M*X")),
+            "config.json:7:3: error: block 5 of 'hybrid_override_pattern' is of no known kind\n"
+            "  help: M or mamba, * or attention, - or mlp, E or moe");
+  EXPECT_EQ(refusal(changed(nemotron, "M-M*-", "M-M*")),
+            "config.json:7:3: error: 'hybrid_override_pattern' has 4 of 5 layers\n"
+            "  help: it and num_hidden_layers contradict each other");
+}
+
+TEST(HuggingFace, MixersAreCountedByTypePeriodOrList) {
+  const std::string qwen = R"({
+  "model_type": "qwen3_next",
+  "num_hidden_layers": 4,
+  "hidden_size": 64,
+  "num_attention_heads": 4,
+  "intermediate_size": 256,
+  "full_attention_interval": 4,
+  "linear_num_key_heads": 2,
+  "linear_num_value_heads": 4,
+  "linear_key_head_dim": 16,
+  "linear_value_head_dim": 32,
+  "vocab_size": 100
+}
+)";
+  const auto a = architecture_of(qwen);
+  EXPECT_EQ(a.ssm_layers, 3);
+  EXPECT_EQ(a.attention_blocks(), 1);
+  EXPECT_EQ(a.dense_layers(), 4);
+  EXPECT_EQ(a.ssm_inner, 128);
+  EXPECT_EQ(a.ssm_groups, 2);
+  EXPECT_TRUE(a.details.attention_gate);
+  const auto typed = [&](const std::string& types) {
+    return with(qwen, "\"layer_types\": [" + types + "]");
+  };
+  EXPECT_EQ(architecture_of(typed(R"("linear_attention", "full_attention", "full_attention",
+    "full_attention")"))
+                .ssm_layers,
+            1);
+  EXPECT_THROW(config_of(typed(R"("linear_attention", "full_attention")")), InputError);
+  EXPECT_FALSE(architecture_of(with(qwen, R"("attn_output_gate": false)")).details.attention_gate);
+
+  // Jamba: attention and experts by period and offset.
+  const std::string jamba = R"({
+  "model_type": "jamba",
+  "num_hidden_layers": 10,
+  "hidden_size": 64,
+  "num_attention_heads": 4,
+  "intermediate_size": 256,
+  "attn_layer_period": 4,
+  "attn_layer_offset": 1,
+  "expert_layer_period": 3,
+  "expert_layer_offset": 2,
+  "num_experts": 8,
+  "num_experts_per_tok": 2,
+  "mamba_expand": 2,
+  "mamba_d_state": 16,
+  "mamba_d_conv": 4,
+  "vocab_size": 100
+}
+)";
+  const auto b = architecture_of(jamba);
+  EXPECT_EQ(b.attention_blocks(), 3);  // 1, 5, 9
+  EXPECT_EQ(b.moe_layers, 3);          // 2, 5, 8
+  EXPECT_EQ(b.dense_layers(), 7);
+  EXPECT_EQ(b.ssm_inner, 128);
 }
 
 TEST(HuggingFace, DimensionsLieInTheirRange) {
