@@ -77,6 +77,8 @@ void check_counts(const Architecture& architecture) {
   require_count("embedding", p.embedding);
   require_count("positions", p.positions);
   require_count("attention", p.attention);
+  require_count("state_space", p.state_space);
+  require_count("expert_latent", p.expert_latent);
   require_count("ffn", p.ffn);
   require_count("routed_experts", p.routed_experts);
   require_count("shared_experts", p.shared_experts);
@@ -90,6 +92,7 @@ void check_counts(const Architecture& architecture) {
   const auto work = token_work(architecture, 4096);
   require_count("linear work", work.linear());
   require_count("attention", work.attention_causal);
+  require_count("state space", work.state_space);
   require_count("mtp work", work.mtp);
   // Rounding apart.
   if (work.attention_causal > work.attention_full * (1 + 1e-12)) {
