@@ -126,7 +126,9 @@ class ValidateCommand {
                                                 : SplitMode::leave_source_out;
     constexpr double kNoLevel = 0.9;
     const double level = table.interval > 0 ? table.interval : kNoLevel;
-    const auto board = validation::evaluate(scored.cases(), pool.cases(), mode, level);
+    const auto board =
+        validation::evaluate(scored.cases(), pool.cases(), mode, catalogue->step_constant_table(),
+                             catalogue->step_spread(), level);
     write_answer(table.output, answer(*catalogue, options.format, scored, board, runs));
     if (!report.empty()) write_answer(report, report_scores(heading(scored), scored, board));
     return judge(thresholds, board);
@@ -220,11 +222,10 @@ class ValidateCommand {
         given.empty()
             ? std::string{"blind: nothing measured on a run is used for its prediction"}
             : fmt::format("with their measured {}: what follows from it is scored", given),
-        split == "none"      ? "none (the baselines have seen every case that ships)"
-        : split == "grouped" ? "grouped (the baselines have seen nothing of the same model on the "
-                               "same device)"
-                             : "leave-source-out (the baselines have seen nothing from the same "
-                               "source)");
+        split == "none"      ? "none (all have seen every case that ships)"
+        : split == "grouped" ? "grouped (nobody has seen anything of the same model on the same "
+                               "device)"
+                             : "leave-source-out (nobody has seen anything from the same source)");
   }
 
   static Exit judge(const std::vector<Threshold>& thresholds, const Scoreboard& board) {

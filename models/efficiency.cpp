@@ -39,4 +39,9 @@ double implied_mfu(Flop compute, DeviceRate peak, DeviceTime booked, double good
   return compute / (peak * booked * goodput);
 }
 
+double step_mfu(double tokens_per_device, double flop_per_token, Time step, DeviceRate peak) {
+  assert(step > Time{});
+  return tokens_per_device * flop_per_token * flop / (step * device) / peak;
+}
+
 }  // namespace pretrain::models

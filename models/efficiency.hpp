@@ -52,4 +52,11 @@ inline constexpr double kLlmcarbonMostParams = 1.5e12;
 /// @domain  peak, devices, duration, goodput > 0
 double implied_mfu(Flop compute, DeviceRate peak, DeviceTime booked, double goodput);
 
+/// MFU of a step that takes so long.
+///
+/// @eq      efficiency.step
+/// @source  chowdhery-2022, Appendix B
+/// @domain  step > 0
+double step_mfu(double tokens_per_device, double flop_per_token, Time step, DeviceRate peak);
+
 }  // namespace pretrain::models

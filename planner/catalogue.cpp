@@ -56,6 +56,9 @@ struct Catalogue::Tables {
   Lazy<models::ArchitectureCatalogue> architectures;
   Lazy<std::unique_ptr<ArchitectureLibrary>> library;
   ArchitectureLibrary::Open open;
+  Lazy<models::StepConstantTable> step_table;
+  Lazy<models::StepConstants> step;
+  Lazy<models::StepSpread> spread;
   Lazy<models::EquationRegister> equations;
   Lazy<models::SourceRegister> sources;
 
@@ -132,6 +135,15 @@ const ArchitectureLibrary& Catalogue::architecture_library() const {
   });
 }
 void Catalogue::read_files(ArchitectureLibrary::Open open) { tables_->open = std::move(open); }
+const models::StepConstantTable& Catalogue::step_constant_table() const {
+  return tables_->read(tables_->step_table, "step_constants.csv", models::StepConstantTable::read);
+}
+const models::StepConstants& Catalogue::step_constants() const {
+  return tables_->step.get([&] { return step_constant_table().values(); });
+}
+const models::StepSpread& Catalogue::step_spread() const {
+  return tables_->read(tables_->spread, "step_spread.csv", models::StepSpread::read);
+}
 const models::EquationRegister& Catalogue::equations() const {
   return tables_->read(tables_->equations, "equations.csv", models::EquationRegister::read);
 }

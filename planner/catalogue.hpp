@@ -14,6 +14,8 @@
 #include "hardware/site.hpp"
 #include "models/architecture_catalogue.hpp"
 #include "models/registers.hpp"
+#include "models/step_constants.hpp"
+#include "models/step_spread.hpp"
 #include "planner/architecture_library.hpp"
 
 namespace pretrain::planner {
@@ -48,6 +50,10 @@ class Catalogue {
   const models::FamilyCatalogue& families() const;
   /// Architectures by what runs name: shipped ones, and files where `read_files` was called.
   const ArchitectureLibrary& architecture_library() const;
+  /// What measured runs say of the time of a step.
+  const models::StepConstantTable& step_constant_table() const;
+  const models::StepConstants& step_constants() const;
+  const models::StepSpread& step_spread() const;
   const models::EquationRegister& equations() const;
   const models::SourceRegister& sources() const;
 

@@ -29,6 +29,7 @@ constexpr double kLimitTolerance = 0.01;
 const Origin kRegression{"efficiency.llmcarbon", "", "", true};
 const Origin kConverted{"efficiency.converted", "", "", true};
 const Origin kRegressionHardware{"efficiency.llmcarbon.hardware", "", "", true};
+const Origin kModeledStep{"efficiency.step", "", "", true};
 const Origin kImplied{"efficiency.implied", "", "", true};
 const Origin kSolvedTokens{"tokens.reached", "", "", true};
 const Origin kSolvedDevices{"devices.needed", "", "", true};
@@ -47,8 +48,9 @@ Known<T> computed(T value) {
 /// Tokens, devices, days and booked hours: what is stated, and what follows from it.
 class Solver {
  public:
-  Solver(const Scenario& scenario, Estimate& e, Warnings& warnings, RowFailure& failure)
-      : s_{scenario}, e_{e}, warnings_{warnings}, failure_{failure} {}
+  Solver(const Scenario& scenario, const models::StepConstants& constants, Estimate& e,
+         Warnings& warnings, RowFailure& failure)
+      : s_{scenario}, constants_{constants}, e_{e}, warnings_{warnings}, failure_{failure} {}
 
   bool solve() {
     auto& d = e_.duration;
@@ -61,6 +63,7 @@ class Solver {
     if (e_.work.per_token && d.tokens) {
       e_.work.compute = computed(models::training_compute(*e_.work.per_token, *d.tokens));
     }
+    if (!d.booked && !d.devices && !(d.tokens && d.days)) default_devices();
     if (!find_efficiency()) return false;
     const auto& utilization = e_.rate.mfu ? e_.rate.mfu : e_.rate.hfu;
     if (utilization && s_.peak) {
@@ -77,9 +80,9 @@ class Solver {
         e_.rate.hfu = computed(*e_.rate.mfu * *hardware / *e_.work.per_token);
       }
     }
-    if (!d.booked && !d.devices && !(d.tokens && d.days)) default_devices();
     if (e_.rate.flops && e_.work.per_token && !solve_with_rate()) return false;
     book();
+    if (!e_.fit.verdict && s_.plan.said) e_.fit = memory_fit(s_, d, constants_, warnings_);
     if (e_.rate.tokens && d.devices && s_.seq_len && s_.global_batch) {
       e_.rate.iteration = computed(
           models::iteration_time(*s_.seq_len * *s_.global_batch, *e_.rate.tokens, *d.devices));
@@ -145,6 +148,50 @@ class Solver {
     return models::converted_mfu(utilization, *full, *e_.work.per_token);
   }
 
+  /// Utilization from the time of a step; false where that cannot be known.
+  bool find_step() {
+    auto& d = e_.duration;
+    if (!e_.work.per_token) return false;
+    if (d.devices) return step_on(d.devices, warnings_);
+    if (!d.tokens || !d.days) return false;
+    // As many devices as the time allows need a plan, and the plan sets their speed.
+    constexpr double kFirstGuess = 0.4;
+    constexpr double kSettled = 1e-3;
+    constexpr int kMostRounds = 20;
+    double mfu = kFirstGuess;
+    double before = 0;
+    Warnings unsaid;
+    for (int round = 0; round < kMostRounds; ++round) {
+      const auto needed = models::devices_needed(
+          *e_.work.compute, models::device_rate(mfu, *s_.peak), *d.days, *s_.goodput);
+      const double count = needed.in(device);
+      if (std::abs(count - before) <= kSettled * count) break;
+      before = count;
+      if (!step_on(known(needed, Basis::model, &kSolvedDevices), unsaid)) return false;
+      // Half way: a plan that jumps with the number of devices does not swing for ever.
+      mfu = round < kMostRounds / 2 ? *e_.rate.mfu : (mfu + *e_.rate.mfu) / 2;
+    }
+    e_.fit = {};
+    return step_on(known(before * device, Basis::model, &kSolvedDevices), warnings_);
+  }
+
+  bool step_on(const Known<Devices>& devices, Warnings& warnings) {
+    Duration duration = e_.duration;
+    duration.devices = devices;
+    e_.fit = memory_fit(s_, duration, constants_, warnings);
+    if (!e_.fit.verdict) return false;
+    auto& step = e_.step;
+    step.question = step_question(s_, *e_.fit.verdict);
+    if (!step.question) return false;
+    step.question->chosen = e_.fit.chose_plan && s_.options.plan != PlanMode::best &&
+                            s_.plan.stack != models::Stack::xla;
+    step.time = step_time(*step.question, constants_);
+    const double tokens = step.question->batch_tokens / step.question->devices;
+    e_.rate.mfu = known(models::step_mfu(tokens, *e_.work.per_token, step.time.total(), *s_.peak),
+                        Basis::model, &kModeledStep);
+    return true;
+  }
+
   bool find_efficiency() {
     if (s_.mfu) {
       e_.rate.mfu = s_.mfu;
@@ -153,6 +200,7 @@ class Solver {
     if (!s_.peak || !s_.active_params) return true;
     const bool stated_duration = e_.work.compute && e_.duration.booked;
     if (!stated_duration) {
+      if (s_.options.method == Method::full && find_step()) return true;
       const double mfu = modeled_mfu();
       if (s_.options.method == Method::llmcarbon) {
         e_.rate.hfu =
@@ -237,6 +285,7 @@ class Solver {
   }
 
   const Scenario& s_;
+  const models::StepConstants& constants_;
   Estimate& e_;
   Warnings& warnings_;
   RowFailure& failure_;
@@ -496,8 +545,7 @@ std::optional<double> flop_per_token(const Scenario& s, const Work& work,
 bool estimate(const Scenario& s, const Catalogue& catalogue, Estimate& e, Warnings& warnings,
               RowFailure& failure) {
   e = Estimate{};
-  if (!Solver{s, e, warnings, failure}.solve()) return false;
-  e.fit = memory_fit(s, e.duration, warnings);
+  if (!Solver{s, catalogue.step_constants(), e, warnings, failure}.solve()) return false;
   find_power(s, catalogue, e.power);
   if (e.duration.booked) {
     use_energy(s, e.power, *e.duration.booked, e.energy);

@@ -7,6 +7,7 @@
 #include "planner/catalogue.hpp"
 #include "planner/run_row.hpp"
 #include "planner/scenario.hpp"
+#include "planner/step_question.hpp"
 #include "planner/warnings.hpp"
 
 namespace pretrain::planner {
@@ -16,6 +17,12 @@ struct Work {
   models::TokenWork token;  ///< forward, by component; meaningful where the work is counted
   Known<double> per_token;  ///< training FLOPs of one token, in the scenario's convention
   Known<Flop> compute;
+};
+
+/// Time of a step, where the architecture and a plan give it.
+struct StepStage {
+  std::optional<StepQuestion> question;
+  models::StepTime time;
 };
 
 /// How fast a device works while the run makes progress.
@@ -81,6 +88,7 @@ struct CarbonResult {
 /// The chain of one run. Nothing is thrown away: output only reads.
 struct Estimate {
   Work work;
+  StepStage step;
   Rate rate;
   Duration duration;
   Fit fit;

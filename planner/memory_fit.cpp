@@ -9,6 +9,7 @@
 
 #include "models/core/text.hpp"
 #include "models/parameters.hpp"
+#include "planner/plan_search.hpp"
 
 namespace pretrain::planner {
 
@@ -27,6 +28,8 @@ using models::StateBytes;
 
 /// Micro-batches of a step whose batch is unknown: enough to fill any pipeline.
 constexpr double kPlenty = 1000;
+/// Tokens of a device and step where neither batch nor micro-batch are known.
+constexpr double kUsualTokens = 32768;
 /// From then on attention without stored scores was usual, and a loss in one kernel in FSDP and
 /// XLA; a year later in the others.
 constexpr double kFlashAttention = 2023;
@@ -35,197 +38,8 @@ constexpr double kFusedLossElsewhere = 2024;
 /// Until then models of the GPT-3 generation were trained with dropout.
 constexpr double kDropout = 2022;
 constexpr double kRecent = 2024;  // of software that states no year
-/// Experts that meet a token in a mixture whose dimensions are unknown: Mixtral's.
-constexpr double kUsualChosen = 2;
 
 bool divides(double part, double whole) { return std::fmod(whole, part) == 0; }
-
-Stack stack_of(std::string_view family, const hardware::Device* device) {
-  if (family == "megatron") return Stack::megatron;
-  if (family == "fsdp_torch") return Stack::fsdp;
-  if (family == "deepspeed") return Stack::deepspeed;
-  if (family == "maxtext_xla" || family == "xla_gpu") return Stack::xla;
-  return device != nullptr && device->kind == "tpu" ? Stack::xla : Stack::other;
-}
-
-/// Without branches, so that rows that say nothing of it, most of a long table, cost nothing.
-template <Col... cols>
-bool has_any(const RunRow& row) {
-  return (static_cast<unsigned>(row.has(cols)) | ...) != 0;
-}
-
-/// Whether a cell says more of how the run is trained than what is trained for how long.
-bool says_how(const RunRow& row) {
-  return has_any<Col::tp, Col::pp, Col::dp, Col::cp, Col::ep, Col::sharding, Col::seq_len,
-                 Col::recompute, Col::micro_batch_seqs, Col::global_batch_seqs>(row);
-}
-
-/// A shape for parameters without dimensions. Of a mixture of experts: the usual shape of what a
-/// token meets, its feed-forward layers spread over so many experts that all count.
-std::optional<models::Architecture> usual_architecture(const Scenario& s) {
-  constexpr double kLeast = 1e6;  // of the usual shape
-  if (!s.total_params || !s.active_params || *s.active_params < kLeast) return std::nullopt;
-  if (s.type == "dense") return models::usual_shape(*s.total_params);
-  if (s.type != "moe") return std::nullopt;
-  auto a = models::usual_shape(*s.active_params);
-  const double width = a.layers * a.ffn_matrices() * a.hidden;  // of one unit of feed-forward
-  const double idle = *s.total_params - *s.active_params;
-  const double active = width * a.ffn_hidden;
-  a.experts = std::round(kUsualChosen * (1 + idle / active));
-  if (!(a.experts > kUsualChosen)) return std::nullopt;
-  a.type = models::ModelType::moe;
-  a.moe_layers = a.layers;
-  a.experts_per_token = kUsualChosen;
-  a.expert_ffn_hidden = std::max(1.0, (idle + active) / (width * a.experts));
-  a.ffn_hidden = 0;
-  return a;
-}
-
-/// The optimizer by the word of the run table.
-std::optional<models::Optimizer> optimizer_of(std::string_view word) {
-  using models::Optimizer;
-  struct Named {
-    std::string_view word;
-    Optimizer optimizer;
-  };
-  constexpr std::array kNamed{Named{"adam", Optimizer::adam},
-                              Named{"adam_8bit", Optimizer::adam_8bit},
-                              Named{"adafactor", Optimizer::adafactor},
-                              Named{"lion", Optimizer::lion},
-                              Named{"sgd_momentum", Optimizer::sgd_momentum},
-                              Named{"muon", Optimizer::muon}};
-  for (const auto& named : kNamed) {
-    if (named.word == word) return named.optimizer;
-  }
-  return std::nullopt;
-}
-
-void read_plan(const RunRow& row, StatedPlan& p) {
-  const bool stated =
-      has_any<Col::tp, Col::pp, Col::dp, Col::cp, Col::ep, Col::interleave, Col::micro_batch_seqs,
-              Col::micro_batches, Col::weight_bytes, Col::gradient_bytes, Col::optimizer_bytes,
-              Col::software_year, Col::year, Col::sequence_parallel, Col::edges_as_layers,
-              Col::vocab_parallel, Col::flash_attention, Col::dropout, Col::fused_kernels,
-              Col::unsynced_accumulation, Col::offload, Col::framework_family, Col::sharding,
-              Col::loss, Col::optimizer>(row);
-  if (!stated) return;
-  p.tp = row.number(Col::tp);
-  p.pp = row.number(Col::pp);
-  p.dp = row.number(Col::dp);
-  p.cp = row.number(Col::cp);
-  p.ep = row.number(Col::ep);
-  p.interleave = row.number(Col::interleave);
-  p.micro_batch = row.number(Col::micro_batch_seqs);
-  p.micro_batches = row.number(Col::micro_batches);
-  p.weight_bytes = row.number(Col::weight_bytes);
-  p.gradient_bytes = row.number(Col::gradient_bytes);
-  p.optimizer_bytes = row.number(Col::optimizer_bytes);
-  p.year = row.number(Col::software_year);
-  if (!p.year) p.year = row.number(Col::year);
-  p.sequence_parallel = row.flag(Col::sequence_parallel);
-  p.edges_as_layers = row.flag(Col::edges_as_layers);
-  p.vocab_parallel = row.flag(Col::vocab_parallel);
-  p.flash_attention = row.flag(Col::flash_attention);
-  p.dropout = row.flag(Col::dropout);
-  p.fused_kernels = row.flag(Col::fused_kernels);
-  p.unsynced_accumulation = row.flag(Col::unsynced_accumulation);
-  p.optimizer = optimizer_of(row.text(Col::optimizer));
-  p.offload = row.text(Col::offload);
-  p.family = row.text(Col::framework_family);
-  if (const auto word = row.text(Col::sharding); !word.empty()) {
-    p.sharding = word == "zero1"   ? Sharding::zero1
-                 : word == "zero2" ? Sharding::zero2
-                 : word == "zero3" ? Sharding::zero3
-                                   : Sharding::none;
-  }
-  if (const auto word = row.text(Col::loss); !word.empty()) {
-    p.loss = word == "fused" ? Loss::fused : word == "chunked" ? Loss::chunked : Loss::plain;
-  }
-}
-
-RowFailure contradiction(std::string what, std::string help, Col col) {
-  return {std::move(what), std::move(help), col};
-}
-
-/// What cannot be: a head belongs to one device, a layer to one stage, an expert to one group; a
-/// replica has as many devices as its degrees make, and a sequence to work on.
-bool check_degrees(const Scenario& s, RowFailure& failure) {
-  const auto& p = s.plan;
-  if (s.devices && p.divided() && p.replica() > s.devices->in(device)) {
-    failure = contradiction(fmt::format("a replica of tp {:g} x pp {:g} x cp {:g} needs {:g} "
-                                        "devices, there are {:g}",
-                                        p.degree(p.tp), p.degree(p.pp), p.degree(p.cp), p.replica(),
-                                        s.devices->in(device)),
-                            "give smaller degrees, or more devices", Col::devices);
-    return false;
-  }
-  if (p.dp && s.global_batch && *p.dp > *s.global_batch && p.micro_batch.value_or(1) >= 1) {
-    failure =
-        contradiction(fmt::format("dp {:g} replicas share {:g} sequences", *p.dp, *s.global_batch),
-                      "each replica takes at least one: give a smaller dp, or a larger "
-                      "global_batch_seqs",
-                      Col::global_batch_seqs);
-    return false;
-  }
-  if (!s.counted) return true;
-  const auto& a = s.architecture;
-  const bool heads_known = !s.assumed.test(static_cast<std::size_t>(Field::heads));
-  if (p.tp && heads_known && a.heads > 0 && !divides(*p.tp, a.heads)) {
-    failure = contradiction(fmt::format("tp {:g} does not divide {:g} heads", *p.tp, a.heads),
-                            "give a tp that divides the heads, or mend heads", Col::tp);
-    return false;
-  }
-  if (p.pp && *p.pp > a.layers) {
-    failure =
-        contradiction(fmt::format("pp {:g} is more than {:g} layers", *p.pp, a.layers),
-                      "a pipeline stage needs a layer: give a smaller pp, or mend layers", Col::pp);
-    return false;
-  }
-  if (p.ep && *p.ep > 1 && *p.ep > a.experts) {
-    failure = contradiction(
-        a.experts > 0 ? fmt::format("ep {:g} is more than {:g} experts", *p.ep, a.experts)
-                      : fmt::format("ep {:g} of a model without experts", *p.ep),
-        "ep divides the routed experts: give a smaller ep, or mend experts", Col::ep);
-    return false;
-  }
-  return true;
-}
-
-/// What does not come out even: published rows do that, so it is only questioned.
-void question_plan(Scenario& s, Warnings& warnings) {
-  auto& p = s.plan;
-  if (!p.divided() && !p.ep) return;
-  const double replica = p.replica();
-  if (p.dp && p.ep && *p.ep > 1 && s.devices && replica * *p.dp * *p.ep == s.devices->in(device)) {
-    warnings.add({Oddity::plan_ep_beside_dp, *p.dp, *p.ep, {}, {}});
-    *p.dp *= *p.ep;
-  }
-  double dp = p.degree(p.dp);
-  if (s.devices) {
-    const double devices = s.devices->in(device);
-    if (!p.dp) dp = std::max(1.0, std::floor(devices / replica));
-    if (p.divided() && replica * dp != devices) {
-      warnings.add({Oddity::plan_devices, replica * dp, devices, {}, {}});
-    }
-    if (p.ep && !divides(*p.ep, std::floor(devices / p.degree(p.pp)))) {
-      warnings.add({Oddity::plan_ranks, *p.ep, std::floor(devices / p.degree(p.pp)), {}, {}});
-    }
-  }
-  if (s.counted) {
-    const auto& a = s.architecture;
-    if (p.tp && a.kv_heads > 0 && !a.latent() && *p.tp <= a.kv_heads &&
-        !divides(*p.tp, a.kv_heads)) {
-      warnings.add({Oddity::plan_kv_heads, *p.tp, a.kv_heads, {}, {}});
-    }
-    if (p.ep && a.experts > 0 && !divides(*p.ep, a.experts)) {
-      warnings.add({Oddity::plan_experts, *p.ep, a.experts, {}, {}});
-    }
-  }
-  if (p.micro_batch && s.global_batch && (p.dp || s.devices) &&
-      !divides(*p.micro_batch * dp, *s.global_batch)) {
-    warnings.add({Oddity::plan_batch, *p.micro_batch * dp, *s.global_batch, {}, {}});
-  }
-}
 
 /// Bytes of a parameter: as stated, else those of the stack; frozen weights have nothing else.
 StateBytes state_of(const Scenario& s, bool& known) {
@@ -252,7 +66,9 @@ StateBytes state_of(const Scenario& s, bool& known) {
   return state;
 }
 
-FitQuestion question_of(const Scenario& s, const MemoryPlan& plan) {
+}  // namespace
+
+FitQuestion fit_question(const Scenario& s, const MemoryPlan& plan) {
   const auto& p = s.plan;
   FitQuestion q;
   q.plan = plan;
@@ -294,13 +110,28 @@ FitQuestion question_of(const Scenario& s, const MemoryPlan& plan) {
     // The largest that keeps every stage at work; halved until it fits.
     r.micro_batch = std::max(1.0, std::floor(replica_batch / plan.pp));
     r.micro_batches = std::max(1.0, replica_batch / r.micro_batch);
-  } else {
+  } else if (p.micro_batches || s.global_batch || r.stack == Stack::megatron || plan.pp > 1) {
     r.micro_batches = p.micro_batches.value_or(kPlenty);
     r.micro_batch = s.global_batch ? std::max(1.0, replica_batch / r.micro_batches) : 1;
     q.micro_batch = r.micro_batch;
+  } else {
+    // Where weights are gathered for each micro-batch, as many tokens as fit, up to the usual.
+    r.micro_batch = std::max(1.0, std::floor(kUsualTokens / r.seq_len));
+    r.micro_batches = 1;
   }
   return q;
 }
+
+std::vector<double> tensor_degrees(const Scenario& s, double devices) {
+  std::vector<double> degrees;
+  const double most = std::min(devices, std::max(1.0, *s.devices_per_node));
+  for (double tp = 1; tp <= most; tp *= 2) {
+    if (tp == 1 || !s.counted || divides(tp, s.architecture.heads)) degrees.push_back(tp);
+  }
+  return degrees;
+}
+
+namespace {
 
 FitVerdict judge(const Scenario& s, const FitQuestion& q) {
   return models::fit(s.architecture, q, *s.device_memory);
@@ -315,17 +146,6 @@ MemoryPlan stated_plan(const StatedPlan& p, double devices) {
   plan.ep = p.degree(p.ep);
   plan.dp = p.dp ? *p.dp : std::max(1.0, std::floor(devices / p.replica()));
   return plan;
-}
-
-/// Degrees of tensor parallelism: powers of two within a node that divide the heads, where those
-/// are known.
-std::vector<double> tensor_degrees(const Scenario& s, double devices) {
-  std::vector<double> degrees;
-  const double most = std::min(devices, std::max(1.0, *s.devices_per_node));
-  for (double tp = 1; tp <= most; tp *= 2) {
-    if (tp == 1 || !s.counted || divides(tp, s.architecture.heads)) degrees.push_back(tp);
-  }
-  return degrees;
 }
 
 /// Calls `attempt` with plans from fast to small until it says that one fits.
@@ -368,7 +188,7 @@ void search_plan(const Scenario& s, Fit& fit) {
   fit.chose_plan = true;
   bool roomy = true;  // first with room for the allocator's gaps
   const auto attempt = [&](const MemoryPlan& plan) {
-    auto q = question_of(s, plan);
+    auto q = fit_question(s, plan);
     // Megatron's own ladder is of degrees; elsewhere all state is shared first.
     if (!q.sharding && q.recipe.stack != Stack::megatron) q.sharding = Sharding::zero3;
     const auto v = judge(s, q);
@@ -416,7 +236,7 @@ class Mender {
 
   /// The run as judged: what was chosen stays open.
   FitQuestion question(const MemoryPlan& plan) const {
-    auto q = question_of(s_, plan);
+    auto q = fit_question(s_, plan);
     if (!q.sharding && fit_.chose_plan) q.sharding = v_.plan.sharding;
     return q;
   }
@@ -497,7 +317,7 @@ class Mender {
   /// Everything that saves memory at once.
   void together(double devices, const std::string& before) {
     climb(s_, devices, [&](const MemoryPlan& plan) {
-      auto q = question_of(s_, plan);
+      auto q = fit_question(s_, plan);
       q.recompute = Recompute::full;
       q.sharding = Sharding::zero3;
       q.recipe.micro_batches *= std::max(1.0, q.recipe.micro_batch);
@@ -527,34 +347,8 @@ class Mender {
 
 }  // namespace
 
-bool resolve_plan(const RunRow& row, Scenario& s, Warnings& warnings, RowFailure& failure) {
-  read_plan(row, s.plan);
-  auto& p = s.plan;
-  p.stack = stack_of(p.family, s.device);
-  if (!p.offload.empty()) {
-    p.offload_optimizer = p.offload.find("optimizer") != std::string_view::npos;
-    p.offload_activations = p.offload.find("activation") != std::string_view::npos;
-    if (!p.offload_optimizer && !p.offload_activations && p.offload != "none") {
-      warnings.add({Oddity::unknown_offload, 0, 0, p.offload, {}});
-    }
-  }
-  if (s.device != nullptr && s.device->memory_gb) {
-    // Data sheets write GB; drivers report about as many GiB (of an 80 GB A100: 81,920 MiB).
-    s.device_memory = known(*s.device->memory_gb * gibibyte, Basis::catalogue, &s.device->origin);
-  }
-  if (!s.has_architecture && s.device_memory && s.options.method != Method::llmcarbon &&
-      says_how(row)) {
-    if (const auto shape = usual_architecture(s)) {
-      s.architecture = *shape;
-      s.has_architecture = true;
-    }
-  }
-  if (!check_degrees(s, failure)) return false;
-  question_plan(s, warnings);
-  return true;
-}
-
-Fit memory_fit(const Scenario& s, const Duration& duration, Warnings& warnings) {
+Fit memory_fit(const Scenario& s, const Duration& duration, const models::StepConstants& constants,
+               Warnings& warnings) {
   Fit fit;
   if (!s.has_architecture || !s.device_memory || !s.work_seq_len) return fit;
   const auto& p = s.plan;
@@ -568,11 +362,16 @@ Fit memory_fit(const Scenario& s, const Duration& duration, Warnings& warnings) 
   // What is stated of a run goes before a default of ours.
   const bool assumed = duration.devices.basis == Basis::fallback;
   if (p.divided()) {
-    fit.verdict = judge(s, question_of(s, stated_plan(p, fit.devices)));
+    fit.verdict = judge(s, fit_question(s, stated_plan(p, fit.devices)));
     fit.judged = !assumed || p.dp;
+  } else if (s.options.plan == PlanMode::best) {
+    fit.chose_plan = true;
+    fit.verdict = fastest_plan(s, fit.devices, constants);
+    if (!fit.verdict) search_plan(s, fit);
+    fit.judged = !assumed;
   } else {
     search_plan(s, fit);
-    fit.judged = !assumed;
+    fit.judged = !assumed && (p.said || s.counted);
   }
   const auto& v = *fit.verdict;
   if (v.tight) {

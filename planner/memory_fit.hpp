@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "planner/estimate.hpp"
 
@@ -15,7 +16,15 @@ bool resolve_plan(const RunRow& row, Scenario& scenario, Warnings& warnings, Row
 /// the plan leaves open is filled from the cheapest in time to the smallest in memory. Without any
 /// degree: the first that fits of all devices sharing all state, then tensor parallelism in a node,
 /// then pipeline stages, in powers of two.
-Fit memory_fit(const Scenario& scenario, const Duration& duration, Warnings& warnings);
+Fit memory_fit(const Scenario& scenario, const Duration& duration,
+               const models::StepConstants& constants, Warnings& warnings);
+
+/// What is asked of the memory of a plan, with what the row leaves open left open.
+models::FitQuestion fit_question(const Scenario& scenario, const models::MemoryPlan& plan);
+
+/// Degrees of tensor parallelism: powers of two within a node that divide the heads, where those
+/// are known.
+std::vector<double> tensor_degrees(const Scenario& scenario, double devices);
 
 /// "needs 263 GiB of 78 usable on h100-sxm: ...", for a run that does not fit.
 std::string misfit(const Scenario& scenario, const Fit& fit);

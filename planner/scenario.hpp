@@ -39,6 +39,13 @@ enum class Taken {
   power,  ///< measured draw
 };
 
+/// Whose plan it is.
+enum class PlanMode {
+  stated,  ///< what the row says; blanks are filled as people run such models
+  usual,   ///< whatever the row says: as people run such models
+  best,    ///< whatever the row says: the fastest that fits
+};
+
 /// What a command asks for beside the rows.
 struct EstimateOptions {
   bool blind = false;
@@ -46,6 +53,7 @@ struct EstimateOptions {
   Method method = Method::full;
   Embodied embodied = Embodied::best;
   Grid grid = Grid::current;
+  PlanMode plan = PlanMode::stated;
 };
 
 /// How the run is divided and what it keeps in memory, as far as the row says it.
@@ -61,7 +69,8 @@ struct StatedPlan {
   std::optional<double> weight_bytes;
   std::optional<double> gradient_bytes;
   std::optional<double> optimizer_bytes;
-  std::optional<double> year;  ///< of the software, else of the source
+  std::optional<double> year;          ///< of the software, else of the source
+  std::optional<double> node_network;  ///< Gbit/s of a node
   std::optional<models::Sharding> sharding;
   std::optional<models::Loss> loss;
   std::optional<bool> sequence_parallel;
@@ -75,6 +84,8 @@ struct StatedPlan {
   std::string_view offload;  ///< as typed
   std::string_view family;   ///< of the framework, as typed
   models::Stack stack = models::Stack::other;
+  bool legacy = false;  ///< Megatron-DeepSpeed
+  bool said = false;    ///< the row says something of how it is trained
   bool offload_optimizer = false;
   bool offload_activations = false;
 

@@ -16,6 +16,8 @@
 #include "models/training_compute.hpp"
 #include "planner/estimate.hpp"
 #include "validation/embedded.hpp"
+#include "validation/step_teacher.hpp"
+#include "validation/teacher.hpp"
 
 namespace pretrain::validation {
 
@@ -27,9 +29,6 @@ using planner::Result;
 using planner::RunRow;
 
 constexpr double kTera = 1e12;
-/// A source with more than this share of the rows is a sweep: it would teach the others its own
-/// conditions.
-constexpr double kSweepShare = 0.25;
 constexpr double kYearZero = 2023;
 
 bool computed(const Result& result) { return result.ok; }
@@ -63,6 +62,22 @@ int rate_power_of(Key key, const Result& result) {
     }
     default:
       return 0;
+  }
+}
+
+/// Whether nothing but the rate is uncertain in it.
+bool of_rate(Key key) {
+  switch (key) {
+    case Key::tokens_per_s_per_device:
+    case Key::tflops_per_device:
+    case Key::mfu:
+    case Key::hfu:
+    case Key::iteration_s:
+    case Key::training_days:
+    case Key::device_hours:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -297,9 +312,8 @@ void Cases::row(const RunRow& row, Part& base) const {
       c.measured.push_back({.key = compared.key,
                             .predicted = *compared.predicted,
                             .reported = compared.reported,
-                            .low = {},
-                            .high = {},
-                            .rate_power = rate_power_of(compared.key, result)});
+                            .rate_power = rate_power_of(compared.key, result),
+                            .of_rate = of_rate(compared.key)});
     } else if (reason.empty()) {
       reason = compared.reason;
     }
@@ -319,9 +333,8 @@ void Cases::row(const RunRow& row, Part& base) const {
     c.throughput = Measured{.key = Key::tokens_per_s_per_device,
                             .predicted = *e.rate.tokens,
                             .reported = *rate,
-                            .low = {},
-                            .high = {},
-                            .rate_power = 1};
+                            .rate_power = 1,
+                            .of_rate = true};
     // Converted from step time, FLOPs or utilization where the row does not print it.
     const bool there = std::any_of(c.measured.begin(), c.measured.end(), [](const Measured& m) {
       return m.key == Key::tokens_per_s_per_device;
@@ -359,6 +372,9 @@ void Cases::row(const RunRow& row, Part& base) const {
     c.llmcarbon_6pd = fitted / kForwardBackward;
     c.llmcarbon_8pd = fitted / kWithRecomputation;
   }
+  c.production = row.has(Col::reported_days) || row.has(Col::reported_energy_mwh) ||
+                 row.has(Col::reported_tco2e_operational);
+  c.step = e.step.question;
   c.features = features_of(row, result);
   if (c.throughput && c.tokens_at_peak > 0) c.weight = lesson_of(c.quality);
   part.cases.push_back(std::move(c));
@@ -377,144 +393,6 @@ void Cases::take(Cases&& other) {
 }
 
 namespace {
-
-/// Utilization of each scored case by the baselines.
-struct Learned {
-  std::optional<double> generation_median;
-  std::optional<double> knn5;
-  std::optional<double> ridge;
-};
-
-class Teacher {
- public:
-  Teacher(const std::vector<Case>& scored, const std::vector<Case>& pool, SplitMode mode)
-      : scored_{scored}, mode_{mode} {
-    // A row of the pool that is scored too, by its id or under another, is not taught twice.
-    std::unordered_set<std::string_view> own;
-    std::unordered_set<std::string> twins;
-    for (const auto& c : scored) {
-      own.insert(c.id);
-      twins.insert(twin_key(c));
-      add(c);
-    }
-    for (const auto& c : pool) {
-      if (!own.contains(c.id) && !twins.contains(twin_key(c))) add(c);
-    }
-    find_sweeps();
-  }
-
-  std::vector<Learned> learned() {
-    std::vector<Learned> result(scored_.size());
-    // Rows of a sweep are told from everything, the others from everything but sweeps.
-    learn(false, result);
-    if (!sweeps_.empty()) learn(true, result);
-    return result;
-  }
-
- private:
-  void add(const Case& c) {
-    if (c.weight > 0) lessons_.push_back(&c);
-  }
-
-  void find_sweeps() {
-    std::unordered_map<std::string_view, std::size_t> rows;
-    for (const auto* c : lessons_) {
-      if (!c->source.empty()) ++rows[c->source];
-    }
-    for (const auto& [source, count] : rows) {
-      if (static_cast<double>(count) > kSweepShare * static_cast<double>(lessons_.size()) &&
-          rows.size() > 1) {
-        sweeps_.insert(source);
-      }
-    }
-  }
-
-  /// The same measurement, whatever it is called: device, size of the model, sequence, throughput.
-  static std::string twin_key(const Case& c) {
-    if (!c.throughput) return c.id;
-    const auto feature = [&](Feature f) {
-      return c.features[static_cast<std::size_t>(f)].value_or(0);
-    };
-    return fmt::format("{} {:.2f} {:.2f} {:.4g}", c.device, feature(Feature::params),
-                       feature(Feature::seq_len), c.throughput->reported);
-  }
-
-  /// What is held out for a case: its source, or the fold of its model where that is the split or
-  /// the source is not stated.
-  bool by_source(const Case& c) const {
-    return mode_ == SplitMode::leave_source_out && !c.source.empty();
-  }
-  std::size_t source_of(const Case& c) {
-    const auto [found, added] = sources_.try_emplace(c.source, sources_.size());
-    return found->second;
-  }
-
-  static Sample sample_of(const Case& c) {
-    Sample sample;
-    sample.group = c.group;
-    sample.generation = c.generation;
-    // Frozen weights are another kind of work.
-    sample.type = c.phase == "lora" ? std::string_view{c.phase} : std::string_view{c.type};
-    sample.dtype = c.dtype;
-    sample.features = c.features;
-    return sample;
-  }
-
-  void learn(bool with_sweeps, std::vector<Learned>& result) {
-    std::vector<const Case*> taught;
-    std::unordered_map<std::string_view, std::size_t> group_size;
-    for (const auto* c : lessons_) {
-      if (!with_sweeps && sweeps_.contains(c->source)) continue;
-      taught.push_back(c);
-      ++group_size[c->group];
-    }
-    if (taught.empty()) return;
-    std::vector<Sample> samples;
-    std::vector<std::size_t> folds;
-    std::vector<std::size_t> sources;
-    for (const auto* c : taught) {
-      Sample sample = sample_of(*c);
-      sample.log_mfu = std::log(c->throughput->reported / c->tokens_at_peak);
-      sample.weight = c->weight / std::sqrt(static_cast<double>(group_size[c->group]));
-      samples.push_back(sample);
-      folds.push_back(c->fold);
-      sources.push_back(source_of(*c));
-    }
-    // What is held out -> scored rows that are told without it.
-    std::map<std::pair<bool, std::size_t>, std::vector<std::size_t>> wanted;
-    for (std::size_t i = 0; i < scored_.size(); ++i) {
-      const auto& c = scored_[i];
-      if (c.tokens_at_peak <= 0 || sweeps_.contains(c.source) != with_sweeps) continue;
-      const bool whole_source = by_source(c);
-      const std::size_t part = mode_ == SplitMode::none ? 0 : whole_source ? source_of(c) : c.fold;
-      wanted[{whole_source, part}].push_back(i);
-    }
-    const RidgeSums sums{samples};
-    for (const auto& [out, rows] : wanted) {
-      const auto& [whole_source, part] = out;
-      const HeldOut held_out = mode_ == SplitMode::none
-                                   ? HeldOut{}
-                                   : HeldOut{.parts = whole_source ? sources : folds, .part = part};
-      const auto median = GenerationMedian::fit(samples, held_out);
-      const auto neighbors = NearestNeighbors::fit(samples, held_out);
-      const auto ridge = sums.fit(held_out);
-      for (const auto i : rows) {
-        const Sample sample = sample_of(scored_[i]);
-        const auto utilization = [](std::optional<double> log_mfu) {
-          return log_mfu ? std::optional{std::exp(*log_mfu)} : std::nullopt;
-        };
-        result[i] = {utilization(median.predict(sample)), utilization(neighbors.predict(sample)),
-                     utilization(ridge.predict(sample))};
-      }
-    }
-  }
-
-  const std::vector<Case>& scored_;
-  SplitMode mode_;
-  std::vector<const Case*> lessons_;
-  std::set<std::string_view> sweeps_;
-  std::unordered_map<std::string_view, std::size_t> sources_;
-};
 
 /// The groups that a case belongs to, beside all.
 std::vector<std::string> groups_of(const Case& c) {
@@ -573,10 +451,12 @@ const Score* Scoreboard::find(Predictor predictor, Key quantity, std::string_vie
 }
 
 Scoreboard evaluate(const std::vector<Case>& scored, const std::vector<Case>& pool, SplitMode mode,
+                    const models::StepConstantTable& priors, const models::StepSpread& spread,
                     double level) {
   Scoreboard board;
   board.split = mode;
-  const auto learned = Teacher{scored, pool, mode}.learned();
+  const auto learned = learn_baselines(scored, pool, mode);
+  const auto steps = learn_steps(scored, pool, mode, priors, spread, level);
   // Predictor, quantity, group, in the order of output.
   std::map<std::tuple<Key, std::string, Predictor>, Cell> cells;
   for (std::size_t i = 0; i < scored.size(); ++i) {
@@ -590,7 +470,8 @@ Scoreboard evaluate(const std::vector<Case>& scored, const std::vector<Case>& po
     };
     std::optional<double> own;
     if (c.planner_rate > 0) own = c.planner_rate;
-    set(Predictor::planner, own);
+    const auto& step = steps[i];
+    set(Predictor::planner, step && own ? std::optional{*own * step->times} : own);
     set(Predictor::llmcarbon_6pd, c.llmcarbon_6pd);
     set(Predictor::llmcarbon_8pd, c.llmcarbon_8pd);
     set(Predictor::generation_median, at_peak(learned[i].generation_median));
@@ -601,12 +482,16 @@ Scoreboard evaluate(const std::vector<Case>& scored, const std::vector<Case>& po
     for (const auto& measured : c.measured) {
       for (std::size_t p = 0; p < kPredictors; ++p) {
         const auto predictor = static_cast<Predictor>(p);
-        Scored row{measured.predicted, measured.reported, measured.low, measured.high, 1};
+        Scored row{measured.predicted, measured.reported, {}, {}, 1};
         if (predictor != Predictor::planner) {
           if (measured.rate_power == 0 || !rates[p] || !own) continue;
           row.predicted *= std::pow(*rates[p] / *own, measured.rate_power);
-          row.low.reset();
-          row.high.reset();
+        } else if (step && measured.rate_power != 0) {
+          row.predicted *= std::pow(step->times, measured.rate_power);
+          if (measured.of_rate) {
+            row.low = row.predicted / step->factor;
+            row.high = row.predicted * step->factor;
+          }
         }
         for (const auto& group : groups) {
           auto& cell = cells[{measured.key, group, predictor}];

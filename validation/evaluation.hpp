@@ -10,10 +10,13 @@
 #include <utility>
 #include <vector>
 
+#include "models/step_constants.hpp"
+#include "models/step_spread.hpp"
 #include "planner/catalogue.hpp"
 #include "planner/predicted.hpp"
 #include "planner/run_table.hpp"
 #include "planner/scenario.hpp"
+#include "planner/step_question.hpp"
 #include "validation/baselines.hpp"
 #include "validation/score.hpp"
 #include "validation/split.hpp"
@@ -45,11 +48,10 @@ struct Measured {
   planner::Key key{};
   double predicted{};
   double reported{};
-  std::optional<double> low;
-  std::optional<double> high;
   /// Power of the rate that the prediction goes with: 1 for throughput, -1 for time and energy, 0
-  /// where the rate does not matter. Tells how a baseline's rate changes it.
+  /// where the rate does not matter. Tells how another rate changes it.
   int rate_power = 0;
+  bool of_rate = false;  ///< nothing else is uncertain in it
 };
 
 /// A row of a run table as the judge sees it.
@@ -70,6 +72,10 @@ struct Case {
   std::vector<Measured> measured;
   /// Tokens per second and device, from whatever the row reports of its throughput.
   std::optional<Measured> throughput;
+
+  /// It reports days, energy or carbon: its rate has interruptions in it that no step has.
+  bool production = false;
+  std::optional<planner::StepQuestion> step;  ///< what the time of a step is predicted from
 
   // For the baselines.
   double planner_rate = 0;    ///< tokens per second and device that the planner predicts
@@ -142,10 +148,13 @@ struct Scoreboard {
   const Score* find(Predictor predictor, planner::Key quantity, std::string_view group) const;
 };
 
-/// Scores the planner and the baselines on `scored`. The baselines learn from `pool` and `scored`
-/// as `mode` allows; rows of one source that has more than a quarter of all (a sweep) teach only
-/// about themselves. `level` is what the intervals promise.
+/// Scores the planner and the baselines on `scored`. All learn from `pool` and `scored` as `mode`
+/// allows: the planner's constants are fitted anew to what is left, from their priors, and its
+/// intervals come from the errors of the other parts. Of the baselines, rows of one source that has
+/// more than a quarter of all (a sweep) teach only about themselves. `level` is what the intervals
+/// promise. With SplitMode::none the planner has the constants and the spread as they are given.
 Scoreboard evaluate(const std::vector<Case>& scored, const std::vector<Case>& pool, SplitMode mode,
+                    const models::StepConstantTable& constants, const models::StepSpread& spread,
                     double level);
 
 /// The cases that ship with the program: name and text of each run table.

@@ -40,8 +40,11 @@ bool has_interval(const Scored& row) {
 
 }  // namespace
 
-std::optional<double> weighted_median(std::span<const double> values,
-                                      std::span<const double> weights) {
+namespace {
+
+/// Values that count with their share of the weight, smallest first.
+std::vector<std::pair<double, double>> ranked(std::span<const double> values,
+                                              std::span<const double> weights) {
   assert(values.size() == weights.size());
   std::vector<std::pair<double, double>> sorted;
   sorted.reserve(values.size());
@@ -51,17 +54,38 @@ std::optional<double> weighted_median(std::span<const double> values,
     sorted.emplace_back(values[i], weights[i]);
     heaviest = std::max(heaviest, weights[i]);
   }
-  if (sorted.empty()) return std::nullopt;
   std::sort(sorted.begin(), sorted.end());
   double total = 0;
   for (auto& [value, weight] : sorted) total += weight /= heaviest;
-  const double half = total / 2;
+  for (auto& [value, weight] : sorted) weight /= total;
+  return sorted;
+}
+
+}  // namespace
+
+std::optional<double> weighted_quantile(std::span<const double> values,
+                                        std::span<const double> weights, double share) {
+  const auto sorted = ranked(values, weights);
+  if (sorted.empty()) return std::nullopt;
+  double below = 0;
+  for (const auto& [value, weight] : sorted) {
+    below += weight;
+    if (below >= share - kRounding) return value;
+  }
+  return sorted.back().first;
+}
+
+std::optional<double> weighted_median(std::span<const double> values,
+                                      std::span<const double> weights) {
+  const auto sorted = ranked(values, weights);
+  if (sorted.empty()) return std::nullopt;
+  constexpr double kHalf = 0.5;
   double below = 0;
   for (std::size_t i = 0; i < sorted.size(); ++i) {
     below += sorted[i].second;
-    if (below < half - kRounding * total) continue;
+    if (below < kHalf - kRounding) continue;
     const double value = sorted[i].first;
-    if (below > half + kRounding * total || i + 1 == sorted.size()) return value;
+    if (below > kHalf + kRounding || i + 1 == sorted.size()) return value;
     // Halves first: the sum of two large values may not be a number.
     return value / 2 + sorted[i + 1].first / 2;
   }

@@ -35,6 +35,11 @@ struct Summary {
 /// Winkler (1972): width + 2 / (1 - level) x the distance by which the interval was missed.
 Summary summarize(std::span<const Scored> rows, double level);
 
+/// Smallest value that has at least this share of the weight at or below it. Absent without a
+/// positive finite weight; values that are not finite are left out.
+std::optional<double> weighted_quantile(std::span<const double> values,
+                                        std::span<const double> weights, double share);
+
 /// Median by weight: half of the weight lies on each side. Between two values, their mean. Absent
 /// without a positive finite weight; values that are not finite are left out.
 std::optional<double> weighted_median(std::span<const double> values,

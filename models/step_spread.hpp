@@ -1,0 +1,36 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace pretrain::models {
+
+/// Runs whose steps are predicted about equally well.
+enum class RunClass : std::uint8_t { dense_gpu, dense_tpu, moe, other };
+inline constexpr std::size_t kRunClasses = 4;
+std::string_view name_of(RunClass run_class);
+
+/// How far measured steps of sources that were not in the fit lie from their prediction: the factor
+/// that holds 90% of them, as a logarithm.
+struct StepSpread {
+  std::array<double, kRunClasses> of_class{};
+  double unseen_generation = 0;  ///< of devices of a generation that nothing was measured on
+  double chosen_plan = 0;        ///< of runs whose plan is not stated
+
+  static StepSpread read(std::string_view text, std::string file);
+
+  /// Logarithm of the factor that holds this share of the runs, log-normal; 0 <= level < 1.
+  ///
+  /// @eq      step.interval
+  /// @derived the spread of the class; where generation or plan are unknown, the larger one
+  double half_width(RunClass run_class, bool unseen, bool chosen, double level) const;
+};
+
+/// Quantile of the standard normal distribution, 0 < p < 1.
+///
+/// @source  acklam-2003, relative error below 1.15e-9
+double normal_quantile(double p);
+
+}  // namespace pretrain::models

@@ -1,0 +1,125 @@
+#include "planner/plan_search.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "planner/memory_fit.hpp"
+#include "planner/step_question.hpp"
+
+namespace pretrain::planner {
+
+namespace {
+
+using models::FitQuestion;
+using models::FitVerdict;
+using models::MemoryPlan;
+using models::Recompute;
+using models::Sharding;
+using models::Stack;
+
+bool divides(double part, double whole) { return std::fmod(whole, part) == 0; }
+
+std::vector<double> pipeline_degrees(double layers, double most) {
+  std::vector<double> degrees;
+  for (double pp = 1; pp <= std::min(layers, most); ++pp) {
+    const bool power = divides(pp, std::exp2(std::ceil(std::log2(pp))));
+    if (power || divides(pp, layers)) degrees.push_back(pp);
+  }
+  return degrees;
+}
+
+std::vector<double> powers(double most) {
+  std::vector<double> degrees;
+  for (double x = 1; x <= most; x *= 2) degrees.push_back(x);
+  return degrees;
+}
+
+class Search {
+ public:
+  Search(const Scenario& s, double devices, const models::StepConstants& c)
+      : s_{s}, devices_{devices}, c_{c} {}
+
+  std::optional<FitVerdict> run() {
+    constexpr double kMostStages = 128;
+    constexpr double kLong = 16384;  // tokens: from there on context parallelism is tried
+    const auto& a = s_.architecture;
+    const double longest = *s_.work_seq_len >= kLong ? *s_.work_seq_len / (kLong / 2) : 1;
+    const bool pipelines = s_.plan.stack != Stack::xla;
+    for (const double tp : tensor_degrees(s_, devices_)) {
+      for (const double cp : powers(longest)) {
+        for (const double pp : pipeline_degrees(a.layers, pipelines ? kMostStages : 1)) {
+          const double replica = tp * cp * pp;
+          if (replica > devices_ || !divides(replica, devices_)) continue;
+          MemoryPlan plan;
+          plan.tp = tp;
+          plan.cp = cp;
+          plan.pp = pp;
+          plan.dp = devices_ / replica;
+          if (s_.global_batch && plan.dp > *s_.global_batch) continue;
+          const double ranks = plan.dp * cp * tp;
+          for (const double ep : powers(a.experts > 1 ? std::min(a.experts, ranks) : 1)) {
+            if (a.experts > 1 && !divides(ep, a.experts)) continue;
+            plan.ep = ep;
+            micro_batches(plan);
+          }
+        }
+      }
+    }
+    return best_;
+  }
+
+ private:
+  void micro_batches(const MemoryPlan& plan) {
+    constexpr double kMost = 64;
+    const double share = s_.global_batch ? *s_.global_batch / plan.dp : kMost;
+    for (const double micro : powers(std::min(kMost, share))) {
+      if (s_.global_batch && !divides(micro, share)) continue;
+      // Recomputing less is faster: the first that fits.
+      for (const auto recompute : {Recompute::none, Recompute::selective, Recompute::full}) {
+        if (attempt(plan, micro, recompute)) break;
+      }
+    }
+  }
+
+  /// Whether it fits; kept when it is the fastest so far.
+  bool attempt(const MemoryPlan& plan, double micro, Recompute recompute) {
+    FitQuestion q = fit_question(s_, plan);
+    q.recompute = recompute;
+    q.micro_batch = micro;
+    q.recipe.micro_batch = micro;
+    q.recipe.micro_batches =
+        s_.global_batch ? *s_.global_batch / plan.dp / micro : q.recipe.micro_batches;
+    if (!q.sharding) {
+      q.sharding = plan.dp * plan.cp <= 1                            ? Sharding::none
+                   : plan.pp > 1 || s_.plan.stack == Stack::megatron ? Sharding::zero1
+                                                                     : Sharding::zero3;
+    }
+    const auto verdict = models::fit(s_.architecture, q, *s_.device_memory);
+    if (!verdict.fits || verdict.tight) return false;
+    auto question = step_question(s_, verdict);
+    if (!question) return true;
+    question->shard.recompute_stated = true;
+    const double rate = question->batch_tokens / step_time(*question, c_).total().in(second);
+    if (rate > rate_) {
+      rate_ = rate;
+      best_ = verdict;
+    }
+    return true;
+  }
+
+  const Scenario& s_;
+  double devices_;
+  const models::StepConstants& c_;
+  double rate_ = 0;
+  std::optional<FitVerdict> best_;
+};
+
+}  // namespace
+
+std::optional<FitVerdict> fastest_plan(const Scenario& s, double devices,
+                                       const models::StepConstants& c) {
+  return Search{s, devices, c}.run();
+}
+
+}  // namespace pretrain::planner

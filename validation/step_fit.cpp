@@ -1,0 +1,272 @@
+#include "validation/step_fit.hpp"
+
+#include <fmt/format.h>
+
+#include <Eigen/Dense>
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+namespace pretrain::validation {
+
+namespace {
+
+using Eigen::Index;
+using Eigen::MatrixXd;
+using Eigen::VectorXd;
+using models::kStepConstants;
+using models::StepConstants;
+
+/// In standard deviations: where the loss turns from square to linear.
+constexpr double kSoft = 1.2;
+constexpr Index kConstants = static_cast<Index>(kStepConstants);
+
+}  // namespace
+
+StepConstants constants_at(const models::StepConstantTable& priors,
+                           std::span<const double> standardized) {
+  StepConstants c;
+  for (std::size_t i = 0; i < kStepConstants; ++i) {
+    const auto& row = priors.rows[i];
+    c.*models::kStepConstantMembers[i].member =
+        row.prior * std::exp(row.prior_sd * standardized[i]);
+  }
+  return c;
+}
+
+double predicted_seconds(const planner::StepQuestion& question, const StepConstants& constants,
+                         const models::StepPart* without) {
+  const auto time = planner::step_time(question, constants);
+  const Time total = time.total();
+  if (without == nullptr) return total.in(second);
+  // The factors of software and scale apply to what is left.
+  const Time part = time.*without->part;
+  if (without->part == &models::StepTime::stack) return (total - part).in(second);
+  return total.in(second) * (1 - part / (total - time.stack));
+}
+
+namespace {
+
+/// A descent: the derivatives at a point, and one step of Levenberg and Marquardt from it.
+class Descent {
+ public:
+  Descent(const std::vector<StepLesson>& lessons, const models::StepConstantTable& priors,
+          const models::StepPart* without, VectorXd start, const std::vector<bool>& held_out)
+      : lessons_{lessons},
+        priors_{priors},
+        without_{without},
+        held_out_{held_out},
+        at{std::move(start)} {
+    residuals.resize(static_cast<Index>(lessons.size()));
+    weights.resize(residuals.size());
+    residuals_at(at, residuals);
+    cost_ = cost_of(at, residuals);
+  }
+
+  void derive() {
+    constexpr double kStep = 1e-3;
+    jacobian = MatrixXd::Zero(residuals.size(), at.size());
+    VectorXd shifted = VectorXd::Zero(residuals.size());
+    for (Index j = 0; j < kConstants; ++j) {
+      VectorXd next = at;
+      next[j] += kStep;
+      residuals_at(next, shifted);
+      jacobian.col(j) = (shifted - residuals) / kStep;
+    }
+    for (Index i = 0; i < residuals.size(); ++i) {
+      if (held_out(i)) {
+        weights[i] = 0;
+        continue;
+      }
+      const auto& l = lesson(i);
+      jacobian(i, kConstants + static_cast<Index>(l.source)) = StepFitter::kSourceSpread / l.noise;
+      const double x = residuals[i] / kSoft;
+      weights[i] = l.weight / std::sqrt(1 + x * x);
+    }
+    normal = jacobian.transpose() * weights.asDiagonal() * jacobian;
+  }
+
+  /// Whether it is worth another; derive() first.
+  bool step() {
+    constexpr int kMostTries = 8;
+    constexpr double kEnough = 1e-5;  // of the cost
+    const VectorXd gradient =
+        jacobian.transpose() * (weights.array() * residuals.array()).matrix() + at;
+    VectorXd next_residuals = VectorXd::Zero(residuals.size());
+    for (int attempt = 0; attempt < kMostTries; ++attempt) {
+      MatrixXd damped = normal;
+      damped.diagonal().array() += 1;  // the priors
+      damped.diagonal() *= 1 + damping_;
+      const VectorXd next = at - damped.ldlt().solve(gradient);
+      residuals_at(next, next_residuals);
+      const double next_cost = cost_of(next, next_residuals);
+      if (next_cost < cost_) {
+        const bool more = cost_ - next_cost > kEnough * cost_;
+        at = next;
+        residuals = next_residuals;
+        cost_ = next_cost;
+        damping_ = std::max(1e-9, damping_ / 5);
+        return more;
+      }
+      damping_ *= 6;
+    }
+    return false;
+  }
+
+ private:
+  const StepLesson& lesson(Index i) const { return lessons_[static_cast<std::size_t>(i)]; }
+  bool held_out(Index i) const {
+    return !held_out_.empty() && held_out_[static_cast<std::size_t>(i)];
+  }
+
+  /// Residuals in standard deviations; of what is held out 0.
+  void residuals_at(const VectorXd& where, VectorXd& result) const {
+    const auto c = constants_at(priors_, std::span{where.data(), kStepConstants});
+    for (Index i = 0; i < result.size(); ++i) {
+      if (held_out(i)) {
+        result[i] = 0;
+        continue;
+      }
+      const auto& l = lesson(i);
+      const double source =
+          StepFitter::kSourceSpread * where[kConstants + static_cast<Index>(l.source)];
+      result[i] =
+          (std::log(predicted_seconds(l.question, c, without_) / l.seconds) + source) / l.noise;
+    }
+  }
+
+  double cost_of(const VectorXd& where, const VectorXd& r) const {
+    double cost = where.squaredNorm();
+    for (Index i = 0; i < r.size(); ++i) {
+      if (held_out(i)) continue;
+      const double x = r[i] / kSoft;
+      cost += lesson(i).weight * 2 * kSoft * kSoft * (std::sqrt(1 + x * x) - 1);
+    }
+    return cost;
+  }
+
+  const std::vector<StepLesson>& lessons_;
+  const models::StepConstantTable& priors_;
+  const models::StepPart* without_;
+  std::vector<bool> held_out_;
+  double damping_ = 1e-3;
+  double cost_ = 0;
+
+ public:
+  VectorXd at;
+  VectorXd residuals;
+  VectorXd weights;  // with those of the robust loss
+  MatrixXd jacobian;
+  MatrixXd normal;  // without the priors
+};
+
+StepFit result_of(const VectorXd& at, int rounds) {
+  StepFit fit;
+  fit.constants.assign(at.data(), at.data() + kConstants);
+  for (Index s = kConstants; s < at.size(); ++s) {
+    fit.source_effect.push_back(StepFitter::kSourceSpread * at[s]);
+  }
+  fit.rounds = rounds;
+  return fit;
+}
+
+StepFit descend(Descent& descent, int most) {
+  int round = 0;
+  for (bool more = true; more && round < most; ++round) {
+    descent.derive();
+    more = descent.step();
+  }
+  return result_of(descent.at, round);
+}
+
+}  // namespace
+
+struct StepFitter::State {
+  std::unique_ptr<Descent> descent;
+  StepFit fit;
+};
+
+StepFitter::StepFitter(const std::vector<StepLesson>& lessons,
+                       const models::StepConstantTable& priors, const models::StepPart* without)
+    : lessons_{lessons}, priors_{priors}, without_{without}, state_{std::make_unique<State>()} {}
+
+StepFitter::~StepFitter() = default;
+
+const StepFit& StepFitter::fit() {
+  auto& m = *state_;
+  if (m.descent) return m.fit;
+  std::size_t sources = 0;
+  for (const auto& l : lessons_) sources = std::max(sources, l.source + 1);
+  constexpr int kMostRounds = 60;
+  m.descent = std::make_unique<Descent>(lessons_, priors_, without_,
+                                        VectorXd::Zero(kConstants + static_cast<Index>(sources)),
+                                        std::vector<bool>{});
+  m.fit = descend(*m.descent, kMostRounds);
+  m.descent->derive();
+  return m.fit;
+}
+
+StepFit StepFitter::without(const std::vector<bool>& held_out) const {
+  // Newton's step with the derivatives of the fit of all leads near; a few of its own settle it.
+  const auto& m = *state_->descent;
+  VectorXd kept = m.weights;
+  MatrixXd normal = m.normal;
+  for (Index i = 0; i < kept.size(); ++i) {
+    if (!held_out[static_cast<std::size_t>(i)]) continue;
+    normal.noalias() -= m.weights[i] * m.jacobian.row(i).transpose() * m.jacobian.row(i);
+    kept[i] = 0;
+  }
+  normal.diagonal().array() += 1;
+  const VectorXd gradient =
+      m.jacobian.transpose() * (kept.array() * m.residuals.array()).matrix() + m.at;
+  constexpr int kMostRounds = 4;
+  Descent own{lessons_, priors_, without_, m.at - normal.ldlt().solve(gradient), held_out};
+  return descend(own, kMostRounds);
+}
+
+models::StepConstantTable StepFitter::table(const std::vector<std::string>& labels) {
+  fit();
+  const auto& m = *state_->descent;
+  MatrixXd normal = m.normal;
+  normal.diagonal().array() += 1;
+  const MatrixXd covariance = normal.inverse();
+  auto table = priors_;
+  const auto c = constants_at(priors_, state_->fit.constants);
+  for (Index j = 0; j < kConstants; ++j) {
+    auto& row = table.rows[static_cast<std::size_t>(j)];
+    row.value = c.*models::kStepConstantMembers[static_cast<std::size_t>(j)].member;
+    const double variance = covariance(j, j);
+    row.sd = row.prior_sd * std::sqrt(variance);
+    // Half of the prior's variance gone: the runs say as much as the prior.
+    constexpr double kHalf = 0.5;
+    row.moved = variance < kHalf;
+    row.correlations.clear();
+    for (Index i = 0; i < j; ++i) {
+      row.correlations.push_back(covariance(j, i) / std::sqrt(variance * covariance(i, i)));
+    }
+    // Which lessons bend the cost along this constant.
+    std::map<std::string, double> shares;
+    double all = 0;
+    for (std::size_t i = 0; i < lessons_.size(); ++i) {
+      const auto at = static_cast<Index>(i);
+      const double information = m.weights[at] * m.jacobian(at, j) * m.jacobian(at, j);
+      shares[labels[i]] += information;
+      all += information;
+    }
+    std::vector<std::pair<double, std::string>> ranked;
+    for (const auto& [label, share] : shares) ranked.emplace_back(share, label);
+    std::sort(ranked.rbegin(), ranked.rend());
+    row.informed_by.clear();
+    constexpr std::size_t kNamed = 4;
+    constexpr double kLeast = 0.05;  // of the information; below, and in all below 0.05: nothing
+    if (all < kLeast) continue;
+    for (std::size_t i = 0; i < std::min(kNamed, ranked.size()); ++i) {
+      if (ranked[i].first < kLeast * all) break;
+      row.informed_by += fmt::format("{}{} {:.0f}%", row.informed_by.empty() ? "" : "; ",
+                                     ranked[i].second, 100 * ranked[i].first / all);
+    }
+  }
+  return table;
+}
+
+}  // namespace pretrain::validation
