@@ -128,6 +128,21 @@ Json json_memory(const planner::Fit& fit) {
           {"plan", std::move(plan)}};
 }
 
+Json json_step(const planner::StepStage& step) {
+  Json entry = Json::object();
+  for (const auto& part : models::kStepParts) {
+    const Time time = step.time.*part.part;
+    if (time != Time{}) entry[std::string{part.name}] = time.in(second);
+  }
+  entry["total"] = step.time.total().in(second);
+  const auto& q = *step.question;
+  entry["per_device"] = {{"tokens", q.batch_tokens / q.devices},
+                         {"micro_batches", q.schedule.micro_batches},
+                         {"interleave", q.schedule.interleave},
+                         {"ep", q.shard.ep}};
+  return entry;
+}
+
 Json json_breakdown(const planner::Result& result) {
   const auto& s = result.scenario;
   const auto& e = result.estimate;
@@ -145,6 +160,7 @@ Json json_breakdown(const planner::Result& result) {
           json_conventions(e.work.token, *s.active_params, s.mode, *e.duration.tokens);
     }
   }
+  if (e.step.question) breakdown["step_time_s"] = json_step(e.step);
   if (e.fit.verdict) breakdown["memory_gib_per_device"] = json_memory(e.fit);
   return breakdown;
 }

@@ -67,6 +67,8 @@ const ReportedNumber* ReportRow::find(planner::Key key) const {
 
 /// What the rows of a chunk leave behind.
 struct EstimateJob::EstimatePart : planner::TableJob::Part {
+  explicit EstimatePart(bool intervals) : csv{intervals} {}
+
   struct Told {
     ToldName what;
     std::string text;
@@ -122,7 +124,7 @@ EstimateJob::EstimateJob(std::string file, const planner::Catalogue& catalogue, 
 }
 
 std::unique_ptr<planner::TableJob::Part> EstimateJob::make_part() const {
-  return std::make_unique<EstimatePart>();
+  return std::make_unique<EstimatePart>(options_.csv_intervals);
 }
 
 bool EstimateJob::wanted(const RunRow& row) const {
@@ -265,7 +267,7 @@ void EstimateJob::remark(const std::string& text) {
 }
 
 std::string EstimateJob::opening() const {
-  return options_.format == Format::csv ? csv_header() : std::string{};
+  return options_.format == Format::csv ? csv_header(options_.csv_intervals) : std::string{};
 }
 
 void EstimateJob::finish() {

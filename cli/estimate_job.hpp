@@ -28,10 +28,11 @@ enum class Format { table, json, jsonl, csv, markdown };
 struct JobOptions {
   planner::EstimateOptions estimate;
   Format format = Format::table;
-  std::string where;       ///< only runs of this name or id; empty: all
-  bool explain = false;    ///< tables only: the chain of each run
-  bool keep_rows = false;  ///< collect rows whatever the format (compare)
-  bool quiet = false;      ///< tell nothing on standard error
+  std::string where;           ///< only runs of this name or id; empty: all
+  bool explain = false;        ///< tables only: the chain of each run
+  bool keep_rows = false;      ///< collect rows whatever the format (compare)
+  bool quiet = false;          ///< tell nothing on standard error
+  bool csv_intervals = false;  ///< csv only: columns for the ends of intervals
 };
 
 /// A published number beside the prediction, owned.
@@ -66,6 +67,7 @@ struct ReportRow {
   std::optional<double> offset_tco2e;
   std::string device;
   std::string embodied_scope;
+  std::string interval;    ///< how far the rate may be off, for people; empty: not modeled
   std::string grid_scope;  ///< direct or lifecycle; empty when the intensity was given
   std::vector<ReportedNumber> reported;
   std::vector<FilledIn> filled_in;
@@ -145,16 +147,18 @@ std::string json_document(const planner::Catalogue& catalogue, std::string_view 
                           std::string_view more);
 
 /// Header and rows of the CSV output.
-std::string csv_header();
+std::string csv_header(bool intervals);
 class CsvRows {
  public:
-  CsvRows();
+  explicit CsvRows(bool intervals);
   void append(std::string& out, const planner::RunRow& row, const planner::Result& result,
               const planner::Catalogue& catalogue);
 
  private:
-  static constexpr std::size_t kNumbers =
-      planner::kKeys + planner::Comparisons::kReportable.size() + 2;
+  static constexpr std::size_t kNumbers = planner::kKeys +
+                                          planner::Comparisons::kReportable.size() + 2 +
+                                          2 * planner::Predicted::kOfRate.size();
+  bool intervals_;
   planner::NumberColumns numbers_;
 };
 

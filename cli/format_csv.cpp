@@ -1,8 +1,10 @@
+#include <fmt/format.h>
+
 #include "cli/estimate_job.hpp"
 
 namespace pretrain::cli {
 
-std::string csv_header() {
+std::string csv_header(bool intervals) {
   std::string out = "id,name,status,reason";
   for (const auto& info : planner::kKeyInfo) {
     out += ',';
@@ -12,11 +14,17 @@ std::string csv_header() {
     out += ",delta_";
     out += planner::info_of(key).name;
   }
+  if (intervals) {
+    for (const auto key : planner::Predicted::kOfRate) {
+      const auto name = planner::info_of(key).name;
+      out += fmt::format(",{0}_low,{0}_high", name);
+    }
+  }
   out += ",tokens_b,devices,compared_scope\n";
   return out;
 }
 
-CsvRows::CsvRows() : numbers_{kNumbers} {}
+CsvRows::CsvRows(bool intervals) : intervals_{intervals}, numbers_{kNumbers} {}
 
 void CsvRows::append(std::string& out, const planner::RunRow& row, const planner::Result& result,
                      const planner::Catalogue& catalogue) {
@@ -45,6 +53,12 @@ void CsvRows::append(std::string& out, const planner::RunRow& row, const planner
   for (const auto key : planner::Comparisons::kReportable) {
     const bool here = comparison != compared.end() && comparison->key == key;
     append(here ? (comparison++)->delta : std::nullopt);
+  }
+  if (intervals_) {
+    for (const auto key : planner::Predicted::kOfRate) {
+      append(predicted.low(key));
+      append(predicted.high(key));
+    }
   }
   constexpr double kBillion = 1e9;
   const auto& solved = result.estimate.duration;

@@ -35,7 +35,10 @@ Json json_compared(const planner::Comparisons& comparisons) {
   for (const auto& c : comparisons) {
     // The contract wants a prediction in every comparison: what has none is told in `not_compared`.
     if (!c.predicted) continue;
-    Json entry{{"predicted", *c.predicted}, {"reported", c.reported}};
+    Json entry{{"predicted", *c.predicted}};
+    if (c.low) entry["low"] = *c.low;
+    if (c.high) entry["high"] = *c.high;
+    entry["reported"] = c.reported;
     if (c.delta) entry["delta"] = *c.delta;
     if (!c.reason.empty()) entry["reason"] = c.reason;
     if (!c.scope.empty()) entry["scope"] = c.scope;
@@ -107,7 +110,11 @@ std::string json_run(const planner::RunRow& row, const planner::Result& result,
       const auto key = static_cast<planner::Key>(i);
       if (const auto value = predicted[key]) {
         const auto& info = planner::info_of(key);
-        predicted_json[std::string{info.name}] = {{"value", *value}, {"unit", info.unit}};
+        Json entry{{"value", *value}};
+        if (const auto low = predicted.low(key)) entry["low"] = *low;
+        if (const auto high = predicted.high(key)) entry["high"] = *high;
+        entry["unit"] = info.unit;
+        predicted_json[std::string{info.name}] = std::move(entry);
       }
     }
     run["predicted"] = std::move(predicted_json);

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <iterator>
 #include <map>
 
@@ -235,13 +237,18 @@ std::string footnotes(const std::vector<ReportRow>& rows) {
   std::string text;
   std::map<std::string, std::size_t> scopes;
   std::map<std::string, std::size_t> grids;
+  std::map<std::string, std::size_t> intervals;
   bool offset = false;
   bool memory = false;
   for (const auto& row : rows) {
     memory = memory || (row.predicted && (*row.predicted)[Key::memory_gib_per_device]);
     if (!row.embodied_scope.empty()) ++scopes[row.embodied_scope];
+    if (!row.interval.empty()) ++intervals[row.interval];
     if (!row.grid_scope.empty()) ++grids[row.grid_scope];
     offset = offset || row.offset_tco2e.has_value();
+  }
+  if (!intervals.empty()) {
+    text += "Days and MFU come from the time of a step and hold " + counted(intervals) + ".\n";
   }
   text +=
       "Energy is facility energy (node energy x PUE); a delta compares in the scope of the "
@@ -348,6 +355,23 @@ std::string source_text(const Origin* origin, const planner::Catalogue& catalogu
   return text;
 }
 
+namespace {
+
+/// "within x/÷1.40 for 90% of decoders on GPUs".
+std::string interval_text(const planner::Result& result) {
+  const auto& step = result.estimate.step;
+  const auto& q = *step.question;
+  constexpr std::array<std::string_view, models::kRunClasses> kRuns{
+      "decoders on GPUs", "decoders on TPUs", "mixtures of experts", "other models"};
+  return fmt::format("within x/÷{:.2f} for {:g}% of {}{}{}", std::exp(step.half_width),
+                     100 * result.scenario.options.interval,
+                     kRuns.at(static_cast<std::size_t>(q.run_class)),
+                     q.chosen ? " whose plan is not stated" : "",
+                     q.unseen ? " on devices of a generation that nothing was measured on" : "");
+}
+
+}  // namespace
+
 ReportRow report_row(const planner::RunRow& row, const planner::Result& result,
                      const planner::Catalogue& catalogue, bool explain) {
   ReportRow report;
@@ -371,6 +395,7 @@ ReportRow report_row(const planner::RunRow& row, const planner::Result& result,
   if (s.intensity.basis == Basis::catalogue && e.carbon.operational) {
     report.grid_scope = s.region->scope.empty() ? "not stated" : s.region->scope;
   }
+  if (e.step.question && e.step.half_width > 0) report.interval = interval_text(result);
   for (const auto& c : planner::Comparisons{row, result, *report.predicted, catalogue}) {
     report.reported.push_back({c.key, c.predicted, c.reported, c.delta, std::string{c.scope},
                                std::string{c.basis}, std::string{c.reason}});
@@ -390,9 +415,11 @@ ReportRow report_row(const planner::RunRow& row, const planner::Result& result,
           {"dimensions", "usual shape", name_of(Basis::model), "architecture.usual_shape"});
     }
     if (auto plan = filled_plan(result); !plan.empty()) {
-      report.filled_in.push_back(
-          {"plan", std::move(plan), name_of(Basis::model),
-           e.fit.chose_plan ? "the first usual one that fits" : "memory.fit"});
+      report.filled_in.push_back({"plan", std::move(plan), name_of(Basis::model),
+                                  !e.fit.chose_plan ? "memory.fit"
+                                  : s.options.plan == planner::PlanMode::best
+                                      ? "the fastest that fits"
+                                      : "the first usual one that fits"});
     }
   }
   for (const auto& input : planner::inputs_of(result)) {

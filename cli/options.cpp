@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "cli/files.hpp"
+#include "models/core/number.hpp"
 
 namespace pretrain::cli {
 
@@ -35,11 +36,35 @@ void add_table_options(CLI::App& command, TableOptions& o) {
       ->capture_default_str();
   const CLI::Validator none{
       [](const std::string& text) {
-        return text == "0" ? std::string{} : "this version computes no intervals: only 0 is known";
+        return text == "0" ? std::string{} : "intervals are closed-form: only 0 samples are known";
       },
       "0"};
-  command.add_option("--samples", o.samples, "Samples for intervals: none yet")->check(none);
-  command.add_option("--interval", o.interval, "Coverage of intervals: none yet")->check(none);
+  command.add_option("--samples", o.samples, "Samples for intervals: none, they are closed-form")
+      ->check(none);
+  const CLI::Validator share{[](const std::string& text) {
+                               const auto number = parse_number(text, "");
+                               return number.ok() && number.value >= 0 && number.value < 1
+                                          ? std::string{}
+                                          : "a share of runs, such as 0.9; 0 gives no intervals";
+                             },
+                             "0..1"};
+  command
+      .add_option_function<double>(
+          "--interval",
+          [&o](double level) {
+            o.interval = level;
+            o.interval_given = true;
+          },
+          "Share of runs that an interval holds; with csv, columns for its ends [0.9]")
+      ->check(share);
+  command
+      .add_option(
+          "--plan", o.plan,
+          "Whose plan: given (what the run states, blanks as people run such models), usual "
+          "(as people run them, whatever is stated) or best (the fastest that fits)")
+      ->check(CLI::IsMember({"given", "usual", "best"}))
+      ->capture_default_str();
+  command.add_flag("--choose-plan", o.choose_plan, "The same as --plan best");
   command.add_option("-o,--output", o.output, "Write here, whole or not at all");
   command.add_option("--data", o.data, "Folder with data tables that replace the program's own");
 }
@@ -56,6 +81,11 @@ JobOptions job_options(const TableOptions& o) {
                           : o.embodied == "card"    ? planner::Embodied::card
                           : o.embodied == "server"  ? planner::Embodied::server
                                                     : planner::Embodied::best;
+  job.estimate.interval = o.interval;
+  job.csv_intervals = o.interval_given && o.interval > 0;
+  job.estimate.plan = o.choose_plan || o.plan == "best" ? planner::PlanMode::best
+                      : o.plan == "usual"               ? planner::PlanMode::usual
+                                                        : planner::PlanMode::stated;
   job.estimate.grid = o.grid == "mlco2-2019" ? planner::Grid::mlco2_2019 : planner::Grid::current;
   return job;
 }

@@ -23,7 +23,10 @@ struct TableOptions {
   std::string output;
   std::string data;
   int samples = 0;
-  double interval = 0.0;
+  double interval = 0.9;
+  bool interval_given = false;  ///< csv has columns for it then
+  std::string plan = "given";
+  bool choose_plan = false;
 };
 
 /// Adds them to a subcommand.

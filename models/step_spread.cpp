@@ -61,12 +61,16 @@ StepSpread StepSpread::read(std::string_view text, std::string file) {
   return spread;
 }
 
-double StepSpread::half_width(RunClass run_class, bool unseen, bool chosen, double level) const {
+double StepSpread::width(RunClass run_class, bool unseen, bool chosen) const {
   double width = of_class[static_cast<std::size_t>(run_class)];
   if (unseen) width = std::max(width, unseen_generation);
   if (chosen) width = std::max(width, chosen_plan);
+  return width;
+}
+
+double half_width(double half_width_90, double level) {
   const auto two_sided = [](double p) { return normal_quantile(0.5 + p / 2); };
-  return level > 0 ? width * two_sided(level) / two_sided(kLevel) : 0;
+  return level > 0 ? half_width_90 * two_sided(level) / two_sided(kLevel) : 0;
 }
 
 double normal_quantile(double p) {

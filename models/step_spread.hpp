@@ -21,12 +21,16 @@ struct StepSpread {
 
   static StepSpread read(std::string_view text, std::string file);
 
-  /// Logarithm of the factor that holds this share of the runs, log-normal; 0 <= level < 1.
-  ///
-  /// @eq      step.interval
-  /// @derived the spread of the class; where generation or plan are unknown, the larger one
-  double half_width(RunClass run_class, bool unseen, bool chosen, double level) const;
+  /// Of such runs; where generation or plan are unknown, the larger spread.
+  double width(RunClass run_class, bool unseen, bool chosen) const;
 };
+
+/// Logarithm of the factor that holds this share of the runs, from that which holds 90%;
+/// 0 <= level < 1.
+///
+/// @eq      step.interval
+/// @derived log-normal errors: quantiles of the standard normal distribution scale
+double half_width(double half_width_90, double level);
 
 /// Quantile of the standard normal distribution, 0 < p < 1.
 ///

@@ -48,9 +48,14 @@ Known<T> computed(T value) {
 /// Tokens, devices, days and booked hours: what is stated, and what follows from it.
 class Solver {
  public:
-  Solver(const Scenario& scenario, const models::StepConstants& constants, Estimate& e,
-         Warnings& warnings, RowFailure& failure)
-      : s_{scenario}, constants_{constants}, e_{e}, warnings_{warnings}, failure_{failure} {}
+  Solver(const Scenario& scenario, const models::StepConstants& constants,
+         const models::StepSpread& spread, Estimate& e, Warnings& warnings, RowFailure& failure)
+      : s_{scenario},
+        constants_{constants},
+        spread_{spread},
+        e_{e},
+        warnings_{warnings},
+        failure_{failure} {}
 
   bool solve() {
     auto& d = e_.duration;
@@ -185,6 +190,9 @@ class Solver {
     if (!step.question) return false;
     step.question->chosen = e_.fit.chose_plan && s_.options.plan != PlanMode::best &&
                             s_.plan.stack != models::Stack::xla;
+    const auto& q = *step.question;
+    step.half_width_90 = spread_.width(q.run_class, q.unseen, q.chosen);
+    step.half_width = models::half_width(step.half_width_90, s_.options.interval);
     step.time = step_time(*step.question, constants_);
     const double tokens = step.question->batch_tokens / step.question->devices;
     e_.rate.mfu = known(models::step_mfu(tokens, *e_.work.per_token, step.time.total(), *s_.peak),
@@ -286,6 +294,7 @@ class Solver {
 
   const Scenario& s_;
   const models::StepConstants& constants_;
+  const models::StepSpread& spread_;
   Estimate& e_;
   Warnings& warnings_;
   RowFailure& failure_;
@@ -545,7 +554,8 @@ std::optional<double> flop_per_token(const Scenario& s, const Work& work,
 bool estimate(const Scenario& s, const Catalogue& catalogue, Estimate& e, Warnings& warnings,
               RowFailure& failure) {
   e = Estimate{};
-  if (!Solver{s, catalogue.step_constants(), e, warnings, failure}.solve()) return false;
+  if (!Solver{s, catalogue.step_constants(), catalogue.step_spread(), e, warnings, failure}.solve())
+    return false;
   find_power(s, catalogue, e.power);
   if (e.duration.booked) {
     use_energy(s, e.power, *e.duration.booked, e.energy);

@@ -23,6 +23,9 @@ struct Work {
 struct StepStage {
   std::optional<StepQuestion> question;
   models::StepTime time;
+  /// Logarithm of the factor within which it holds as often as the intervals promise; 0: none.
+  double half_width = 0;
+  double half_width_90 = 0;  ///< the same at 90%
 };
 
 /// How fast a device works while the run makes progress.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <initializer_list>
 #include <utility>
 
@@ -19,6 +20,8 @@ constexpr double kBillion = 1e9;
 const Origin kUsualShape{"architecture.usual_shape", "", "", true};
 const Origin kUsualFill{"memory.fit", "", "", true};
 const Origin kUsualState{"memory.state", "", "", true};
+const Origin kFastestPlan{"the fastest plan that fits", "", "", true};
+const Origin kSpread{"step_spread.csv", "", "", true};
 const Origin kFirstPlan{"the first usual plan that fits", "", "", true};
 const Origin kRest{"devices / (tp pp cp)", "", "", true};
 const Origin kBlankDegree{"a blank degree is 1", "", "", true};
@@ -259,10 +262,34 @@ class Proof {
            per_token(),
            {"f_r", full.value_or(0), "FLOP", Basis::model, nullptr}},
           *mfu, "1");
+    } else if (modeled_from(mfu, "efficiency.step")) {
+      step_time();
     } else if (mfu.basis == Basis::model) {
       add(mfu.origin->place, "mfu", {fitted_params()}, *mfu, "1");
     } else if (e_.rate.hfu) {
       add(e_.rate.hfu.origin->place, "hfu", {fitted_params()}, *e_.rate.hfu, "1");
+    }
+  }
+
+  void step_time() {
+    const auto& step = e_.step;
+    std::vector<Term> parts;
+    for (const auto& part : models::kStepParts) {
+      const Time time = step.time.*part.part;
+      if (time != Time{}) parts.push_back(modeled(part.name, time.in(second), "s"));
+    }
+    const double total = step.time.total().in(second);
+    add("step.time", "step_time_s", std::move(parts), total, "s");
+    const auto& q = *step.question;
+    add("efficiency.step", "mfu",
+        {modeled("T", q.batch_tokens / q.devices, "tokens"), per_token(), modeled("t", total, "s"),
+         term("P", s_.peak, kTeraflopsPerDevice, "TFLOP/s")},
+        *e_.rate.mfu, "1");
+    if (step.half_width > 0) {
+      add("step.interval", "interval_factor",
+          {{"p", s_.options.interval, "", Basis::given, nullptr},
+           {"s_90", step.half_width_90, "", Basis::catalogue, &kSpread}},
+          std::exp(step.half_width), "1");
     }
   }
 
@@ -546,6 +573,7 @@ void memory_inputs(const Result& result, std::vector<Input>& inputs) {
   const auto& fit = result.estimate.fit;
   const auto& v = *fit.verdict;
   const auto& stated = s.plan;
+  const Origin* plan = s.options.plan == PlanMode::best ? &kFastestPlan : &kFirstPlan;
   const auto number = [&](std::string_view column, bool is_given, double value, Basis basis,
                           const Origin* origin, std::string_view unit = "") {
     inputs.push_back(
@@ -562,12 +590,11 @@ void memory_inputs(const Result& result, std::vector<Input>& inputs) {
     if (!cell && !always && value == 1) return;
     const bool chosen = fit.chose_plan;
     number(column, cell.has_value(), value, chosen ? Basis::model : Basis::fallback,
-           chosen ? &kFirstPlan : &kBlankDegree);
+           chosen ? plan : &kBlankDegree);
   };
   degree("tp", stated.tp, v.plan.tp, true);
   degree("pp", stated.pp, v.plan.pp, true);
-  number("dp", stated.dp.has_value(), v.plan.dp, Basis::model,
-         fit.chose_plan ? &kFirstPlan : &kRest);
+  number("dp", stated.dp.has_value(), v.plan.dp, Basis::model, fit.chose_plan ? plan : &kRest);
   degree("cp", stated.cp, v.plan.cp, false);
   degree("ep", stated.ep, v.plan.ep, false);
   degree("interleave", stated.interleave, v.plan.interleave, false);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
@@ -125,11 +126,32 @@ Predicted::Predicted(const Result& result) {
   set(Key::operational_tco2e, in(e.carbon.operational, tonne));
   set(Key::embodied_tco2e, in(e.carbon.embodied, tonne));
   set(Key::total_tco2e, in(e.carbon.total, tonne));
+  factor_ = std::exp(e.step.half_width);
+  solved_ = !s.booked && !s.days;
+}
+
+std::optional<double> Predicted::factor(Key key) const {
+  if (!(*this)[key] || factor_ <= 1) return std::nullopt;
+  if (std::find(kOfRate.begin(), kOfRate.end(), key) == kOfRate.end()) return std::nullopt;
+  const bool hours = key == Key::training_days || key == Key::device_hours;
+  return hours && !solved_ ? std::nullopt : std::optional{factor_};
+}
+
+std::optional<double> Predicted::low(Key key) const {
+  const auto f = factor(key);
+  return f ? std::optional{*(*this)[key] / *f} : std::nullopt;
+}
+
+std::optional<double> Predicted::high(Key key) const {
+  const auto f = factor(key);
+  return f ? std::optional{*(*this)[key] * *f} : std::nullopt;
 }
 
 void Comparisons::add(Comparison c) {
   if (!c.reason.empty()) {
     c.predicted.reset();
+    c.low.reset();
+    c.high.reset();
   } else if (c.reported == 0.0) {
     c.reason = "reported as 0: a relative error is not defined";
   } else if (const double delta = *c.predicted / c.reported - 1.0; std::isfinite(delta)) {
@@ -150,6 +172,8 @@ Comparisons::Comparisons(const RunRow& row, const Result& result, const Predicte
     if (const auto reported = row.number(col)) {
       add({.key = key,
            .predicted = predicted[key],
+           .low = predicted.low(key),
+           .high = predicted.high(key),
            .reported = *reported,
            .delta = {},
            .reason = reason,
@@ -191,6 +215,8 @@ Comparisons::Comparisons(const RunRow& row, const Result& result, const Predicte
     }
     add({.key = Key::memory_gib_per_device,
          .predicted = memory,
+         .low = {},
+         .high = {},
          .reported = *reported,
          .delta = {},
          .reason = kind == "activations" ? kActivationsOnly : unless(memory.has_value(), kNoMemory),
@@ -217,6 +243,8 @@ Comparisons::Comparisons(const RunRow& row, const Result& result, const Predicte
                           std::string_view why) {
     add({.key = key,
          .predicted = value,
+         .low = {},
+         .high = {},
          .reported = reported,
          .delta = {},
          .reason = why,
@@ -250,6 +278,8 @@ Comparisons::Comparisons(const RunRow& row, const Result& result, const Predicte
     }
     add({.key = Key::embodied_tco2e,
          .predicted = in(embodied, tonne),
+         .low = {},
+         .high = {},
          .reported = *reported,
          .delta = {},
          .reason = assumed_devices ? kDefaultDevices

@@ -47,15 +47,27 @@ class Predicted {
   const std::optional<double>& operator[](Key key) const {
     return values_[static_cast<std::size_t>(key)];
   }
+  /// Those that can have an interval: nothing but the rate is uncertain in them.
+  static constexpr std::array kOfRate = {
+      Key::iteration_s, Key::tokens_per_s_per_device, Key::tflops_per_device, Key::mfu,
+      Key::hfu,         Key::training_days,           Key::device_hours};
+  /// The factor that the interval reaches above and below the value; absent where there is none.
+  std::optional<double> factor(Key key) const;
+  std::optional<double> low(Key key) const;
+  std::optional<double> high(Key key) const;
 
  private:
   std::array<std::optional<double>, kKeys> values_;
+  double factor_ = 1;    ///< of the rate
+  bool solved_ = false;  ///< the hours follow from it
 };
 
 /// One published number beside the prediction in its own scope.
 struct Comparison {
   Key key{};
   std::optional<double> predicted;
+  std::optional<double> low;
+  std::optional<double> high;
   double reported{};
   std::optional<double> delta;  ///< predicted / reported - 1
   std::string_view reason;      ///< why there is no delta

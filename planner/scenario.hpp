@@ -54,6 +54,7 @@ struct EstimateOptions {
   Embodied embodied = Embodied::best;
   Grid grid = Grid::current;
   PlanMode plan = PlanMode::stated;
+  double interval = 0.9;  ///< share of runs that the intervals promise to hold; 0: none
 };
 
 /// How the run is divided and what it keeps in memory, as far as the row says it.

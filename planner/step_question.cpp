@@ -38,6 +38,18 @@ constexpr double kSinks = 2026.4;
 constexpr double kFilled = 8;
 constexpr double kUsualNetwork = 100;  // Gbit/s of a device
 
+models::RunClass class_of(const Scenario& s, const models::StepDevice& d) {
+  using models::RunClass;
+  if (s.type == "moe") return RunClass::moe;
+  if (s.type != "dense" || s.mode.phase == models::Phase::frozen) return RunClass::other;
+  return d.maker == Maker::google ? RunClass::dense_tpu : RunClass::dense_gpu;
+}
+
+/// The software of a run that names none: Megatron where the model is divided, else FSDP.
+Stack usual_stack(const models::MemoryPlan& plan, bool experts) {
+  return plan.tp * plan.pp > 1 || experts ? Stack::megatron : Stack::fsdp;
+}
+
 /// Chunks of a stage: the most that are usual and divide its layers.
 double usual_interleave(double layers) {
   constexpr double kMost = 12;
@@ -93,10 +105,12 @@ std::optional<StepQuestion> step_question(const Scenario& s, const models::FitVe
   const auto& plan = verdict.plan;
   const auto& recipe = verdict.recipe;
   auto& stack = q.stack;
-  stack.stack = stated.stack;
+  stack.stack = stated.family.empty() && stated.stack == Stack::other
+                    ? usual_stack(plan, s.type == "moe")
+                    : stated.stack;
   stack.year = stated.year.value_or(kUsualYear);
-  stack.legacy = stated.stack == Stack::deepspeed || stated.legacy ||
-                 (stack.year < kModern && stated.stack != Stack::xla);
+  stack.legacy = stack.stack == Stack::deepspeed || stated.legacy ||
+                 (stack.year < kModern && stack.stack != Stack::xla);
   stack.flash_attention = stated.flash_attention.value_or(!stack.legacy);
   // Fused kernels of Megatron learned sinks late.
   if (s.architecture.details.attention_sinks && stack.stack == Stack::megatron &&
@@ -136,12 +150,12 @@ std::optional<StepQuestion> step_question(const Scenario& s, const models::FitVe
   if (!stated.interleave && plan.pp > 1 && megatron && !stack.legacy) {
     schedule.interleave = usual_interleave(q.model.layers / plan.pp);
   }
+  q.unseen = d.generation == Generation::other;
+  q.run_class = class_of(s, d);
   q.devices = plan.tp * plan.pp * plan.cp * plan.dp;
   q.batch_tokens = shard.micro_batch * schedule.micro_batches * plan.dp * shard.seq_len;
   return q;
 }
-
-bool unseen(const StepQuestion& q) { return q.device.generation == Generation::other; }
 
 models::StepTime step_time(const StepQuestion& q, const models::StepConstants& c) {
   const auto speed = models::step_speed(q.device, q.stack, c);

@@ -67,18 +67,8 @@ int rate_power_of(Key key, const Result& result) {
 
 /// Whether nothing but the rate is uncertain in it.
 bool of_rate(Key key) {
-  switch (key) {
-    case Key::tokens_per_s_per_device:
-    case Key::tflops_per_device:
-    case Key::mfu:
-    case Key::hfu:
-    case Key::iteration_s:
-    case Key::training_days:
-    case Key::device_hours:
-      return true;
-    default:
-      return false;
-  }
+  const auto& keys = planner::Predicted::kOfRate;
+  return std::find(keys.begin(), keys.end(), key) != keys.end();
 }
 
 bool is_energy(Key key) {

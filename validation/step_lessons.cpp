@@ -36,11 +36,7 @@ double year_of(const Case& c) {
 }  // namespace
 
 models::RunClass class_of(const Case& c) {
-  using models::RunClass;
-  if (c.type == "moe") return RunClass::moe;
-  if (c.type != "dense" || c.phase == "lora") return RunClass::other;
-  if (!c.step) return RunClass::other;
-  return c.step->device.maker == models::Maker::google ? RunClass::dense_tpu : RunClass::dense_gpu;
+  return c.step ? c.step->run_class : models::RunClass::other;
 }
 
 std::vector<bool> superseded(const std::vector<const Case*>& cases) {

@@ -120,7 +120,7 @@ std::vector<std::optional<StepPrediction>> learn_steps(
                                [](const Case& c) { return c.step && c.planner_rate > 0; });
   if (!any) return result;
   const auto shipped_width = [&](const Case& c) {
-    return spread.half_width(class_of(c), unseen(*c.step), c.step->chosen, level);
+    return models::half_width(spread.width(class_of(c), c.step->unseen, c.step->chosen), level);
   };
   if (mode == SplitMode::none) {
     for (std::size_t i = 0; i < scored.size(); ++i) {

@@ -150,6 +150,14 @@ const std::map<std::string, Equation, std::less<>>& equations() {
          return std::min(t.at("m"), (2 * (p - 1 - t.at("r")) + (v - 1) * p + 1) / v);
        }},
       {"memory.device", sum},
+      {"step.time", sum},
+      {"efficiency.step",
+       [](const Terms& t) { return t.at("T") * t.at("f") / (t.at("t") * t.at("P") * kTera); }},
+      {"step.interval",
+       [](const Terms& t) {
+         const auto z = [](double p) { return models::normal_quantile(0.5 + p / 2); };
+         return std::exp(t.at("s_90") * z(t.at("p")) / z(0.9));
+       }},
       {"memory.reported", [](const Terms& t) { return 1.053 * t.at("allocated") + 2; }},
       {"memory.usable", [](const Terms& t) { return t.at("device") - 2; }},
       {"memory.fit",
@@ -281,7 +289,9 @@ TEST(Explain, StepsUseOnlyWhatStandsBefore) {
                                                 "memory.device",
                                                 "flops.mixers",
                                                 "flops.state_space",
-                                                "memory.activations.state_space"};
+                                                "memory.activations.state_space",
+                                                "step.time",
+                                                "efficiency.step"};
   for (const auto& [csv, options] : cases()) {
     const OneRun run{csv, options};
     std::vector<double> results;

@@ -52,6 +52,12 @@ const Cases& shipped() {
   return cases;
 }
 
+Scoreboard scores(const std::vector<Case>& scored, const std::vector<Case>& pool, SplitMode mode) {
+  const auto& catalogue = shipped_catalogue();
+  return evaluate(scored, pool, mode, catalogue.step_constant_table(), catalogue.step_spread(),
+                  0.9);
+}
+
 TEST(Evaluation, NoRowOfTheCasesIsDroppedSilently) {
   std::size_t rows = 0;
   std::set<std::string> ids;
@@ -177,7 +183,7 @@ TEST(Evaluation, AnErrorIsScoredAsItIs) {
   const auto cases = cases_of(
       "id,params_b,device,devices,seq_len,global_batch_seqs,reported_tokens_per_s_per_device\n"
       "a,7,h100-sxm,8,4096,64,1000\nb,7,h100-sxm,8,4096,64,100000\n");
-  const auto board = evaluate(cases.cases(), {}, SplitMode::none, 0.9);
+  const auto board = scores(cases.cases(), {}, SplitMode::none);
   const auto* score = board.find(Predictor::planner, Key::tokens_per_s_per_device, "all");
   ASSERT_NE(score, nullptr);
   EXPECT_EQ(score->summary.n, 2U);
@@ -213,7 +219,7 @@ TEST(Evaluation, NothingOfItsOwnModelTeachesAHeldOutRow) {
   for (int i = 0; i < 6; ++i) models.emplace_back("odd", 0.04);
   const auto cases = cases_of(rows_of(models));
   const auto odd = [&](SplitMode mode) {
-    return evaluate(cases.cases(), {}, mode, 0.9)
+    return scores(cases.cases(), {}, mode)
         .throughput.back()[static_cast<std::size_t>(Predictor::generation_median)];
   };
   const double at_peak = cases.cases().back().tokens_at_peak;
@@ -221,7 +227,7 @@ TEST(Evaluation, NothingOfItsOwnModelTeachesAHeldOutRow) {
 
   // Without a split it has taught itself: the median of the two models lies between them.
   const auto two = cases_of(rows_of({{"one", 0.4}, {"odd", 0.04}}));
-  const auto told = evaluate(two.cases(), {}, SplitMode::none, 0.9)
+  const auto told = scores(two.cases(), {}, SplitMode::none)
                         .throughput.back()[static_cast<std::size_t>(Predictor::generation_median)];
   EXPECT_LT(*told / at_peak, 0.3);
 }
@@ -249,7 +255,7 @@ TEST(Evaluation, ASourceIsLeftOutAsAWhole) {
                                 {"p6", 0.4},
                                 {"p7", 0.4},
                                 {"p8", 0.4}}));
-  const auto board = evaluate(cases.cases(), pool.cases(), SplitMode::leave_source_out, 0.9);
+  const auto board = scores(cases.cases(), pool.cases(), SplitMode::leave_source_out);
   const auto median = static_cast<std::size_t>(Predictor::generation_median);
   for (std::size_t i = 0; i < cases.cases().size(); ++i) {
     const double at_peak = cases.cases()[i].tokens_at_peak;
@@ -272,14 +278,14 @@ TEST(Evaluation, ASweepTeachesOnlyAboutItself) {
   for (int i = 0; i < 20; ++i) row(i, 0.05, "slow/sweep");
   for (int i = 20; i < 26; ++i) row(i, 0.5, "o" + std::to_string(i) + "/r");
   const auto cases = cases_of(csv);
-  const auto board = evaluate(cases.cases(), {}, SplitMode::none, 0.9);
+  const auto board = scores(cases.cases(), {}, SplitMode::none);
   const auto median = static_cast<std::size_t>(Predictor::generation_median);
   EXPECT_NEAR(*board.throughput.back()[median] / cases.cases().back().tokens_at_peak, 0.5, 1e-3);
   EXPECT_NEAR(*board.throughput.front()[median] / cases.cases().front().tokens_at_peak, 0.05, 1e-3);
 }
 
 TEST(Evaluation, BaselinesStandBesideThePlannerOnTheShippedCases) {
-  const auto board = evaluate(shipped().cases(), shipped().cases(), SplitMode::grouped, 0.9);
+  const auto board = scores(shipped().cases(), shipped().cases(), SplitMode::grouped);
   for (std::size_t p = 0; p < kPredictors; ++p) {
     const auto predictor = static_cast<Predictor>(p);
     const auto* score = board.find(predictor, Key::tokens_per_s_per_device, "all");
