@@ -175,8 +175,50 @@ std::string skipped_text(const validation::Cases& scored) {
   return text;
 }
 
-constexpr std::array<std::string_view, 7> kKinds{"table",  "type",   "phase",  "generation",
-                                                 "device", "family", "quality"};
+constexpr std::array<std::string_view, 8> kKinds{"class",      "table",  "type",   "phase",
+                                                 "generation", "device", "family", "quality"};
+
+/// What the intervals of throughput promise and keep.
+TextTable intervals(const Scoreboard& board) {
+  TextTable table{{{"group", "Intervals of the planner", false},
+                   {"n", "Runs", true},
+                   {"coverage", "Held", true},
+                   {"wilson", "95% sure", true},
+                   {"width", "Width x/÷", true},
+                   {"score", "Interval score", true}}};
+  for (const auto& score : board.scores) {
+    if (score.predictor != Predictor::planner || score.quantity != Key::tokens_per_s_per_device ||
+        !score.group.starts_with("class=") || !score.summary.coverage) {
+      continue;
+    }
+    const auto& s = score.summary;
+    const auto sure = validation::wilson(*s.coverage, static_cast<double>(s.n));
+    table.add({score.group.substr(std::string_view{"class="}.size()), fmt::format("{}", s.n),
+               share(s.coverage), fmt::format("{} to {}", share(sure.low), share(sure.high)),
+               fmt::format("{:.2f}", s.median_width.value_or(1)), log_error(s.interval_score)});
+  }
+  return table;
+}
+
+/// The planner against the best baseline.
+TextTable duels(const Scoreboard& board) {
+  TextTable table{{{"group", "Against the best baseline", false},
+                   {"n", "Runs", true},
+                   {"baseline", "Baseline", false},
+                   {"difference", "Mean |ln| less", true},
+                   {"sure", "95% sure", true},
+                   {"verdict", "Verdict", false}}};
+  for (const auto& duel : board.duels) {
+    const auto& d = duel.difference;
+    table.add({duel.group.substr(std::string_view{"class="}.size()), fmt::format("{}", duel.n),
+               std::string{name_of(duel.baseline)}, fmt::format("{:.3f}", -d.mean),
+               fmt::format("{:.3f} to {:.3f}", -d.high, -d.low),
+               std::string{d.won()     ? "better"
+                           : d.low > 0 ? "worse"
+                                       : "not decided"}});
+  }
+  return table;
+}
 
 TextTable worst(const validation::Cases& scored) {
   std::vector<const validation::Case*> rows;
@@ -266,8 +308,9 @@ std::string table_scores(const std::string& heading, const validation::Cases& sc
     const auto groups = by_group(board, Key::tokens_per_s_per_device, kind);
     if (!groups.empty()) text += groups.for_people(color) + "\n";
   }
-  const auto others = other_quantities(board);
-  if (!others.empty()) text += others.for_people(color) + "\n";
+  for (const auto& table : {duels(board), intervals(board), other_quantities(board)}) {
+    if (!table.empty()) text += table.for_people(color) + "\n";
+  }
   return text + skipped_text(scored);
 }
 
@@ -275,9 +318,12 @@ std::string markdown_scores(const std::string& heading, const Scoreboard& board)
   std::string text = heading + "\n";
   const auto main = overall(board, Key::tokens_per_s_per_device, "all");
   if (!main.empty()) text += main.markdown() + "\n";
-  for (const auto kind : {"table", "type"}) {
+  for (const auto kind : {"class", "table"}) {
     const auto groups = by_group(board, Key::tokens_per_s_per_device, kind);
     if (!groups.empty()) text += groups.markdown() + "\n";
+  }
+  for (const auto& table : {duels(board), intervals(board)}) {
+    if (!table.empty()) text += table.markdown() + "\n";
   }
   const auto others = other_quantities(board);
   if (!others.empty()) text += others.markdown();
@@ -294,6 +340,9 @@ std::string report_scores(const std::string& heading, const validation::Cases& s
       const auto groups = by_group(board, key, kind);
       if (!groups.empty()) text += groups.markdown() + "\n";
     }
+  }
+  for (const auto& table : {duels(board), intervals(board)}) {
+    if (!table.empty()) text += table.markdown() + "\n";
   }
   text += "## Worst predictions of throughput\n\n" + worst(scored).markdown() + "\n";
   text += fmt::format("## Not scored: {} runs\n\n", scored.skipped().size());

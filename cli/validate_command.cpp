@@ -119,6 +119,7 @@ class ValidateCommand {
     }
     for (const auto& remark : scored.remarks()) tell(remark);
     tell_repeated_ids(scored);
+    scored.keep_newest();
     choose(scored);
 
     const SplitMode mode = split == "none"      ? SplitMode::none

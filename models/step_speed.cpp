@@ -136,6 +136,7 @@ StepSpeed step_speed(const StepDevice& d, const StepStack& s, const StepConstant
   v.traffic = excess / v.memory;
   v.cast_bytes = d.format == StepFormat::half ? 0 : c.cast;
   v.kernel = tpu ? 0 : c.kernel * kMicro;
+  v.depth_half = c.depth;
   v.wave = tpu ? 0 : c.wave * kMega;
   v.misaligned = d.maker == Maker::nvidia ? c.misaligned : 0;
   if (!tpu && s.stack != Stack::xla) {

@@ -103,7 +103,8 @@ class Shard {
   /// leave cores idle, too short a depth does not fill their pipelines, and sizes that 64 does not
   /// divide waste parts of tiles.
   Pass product(double rate, double rows, double width, double depth, double count = 1) const {
-    double excess = (1 + v_.wave / (rows * width * count)) * (1 + c_.depth / depth);
+    const double filled = v_.depth_half * rate / v_.half;
+    double excess = (1 + v_.wave / (rows * width * count)) * (1 + filled / depth);
     if (v_.misaligned > 0) excess *= 1 + v_.misaligned * (off_grid(width) + off_grid(depth));
     const double compute = 2 * rows * width * depth * count * excess / rate;
     const double in_out = kHalf * rows * (depth + width) * count / v_.memory;
@@ -462,8 +463,10 @@ StepTime step_time(const StepModel& m, const StepSpeed& v, const ShardTime& x,
     const bool inside = shard.tp * ranks < v.device.domain;
     const double link = inside ? v.links.near : v.links.far;
     if (link > 0) {
+      // Each rank sends its part, which is gathered on the other side.
       const double message = kHalf * x.tokens * m.hidden / shard.tp / link;
-      t.p2p = c.p2p * micro * chunks * 2 * message * second;
+      const double exposed = v.stack.blocking_stages ? 1 : c.p2p;
+      t.p2p = exposed * micro * chunks * 2 * message * second;
     }
   }
 

@@ -59,7 +59,8 @@ struct StepStack {
   Stack stack = Stack::megatron;
   double year = 2025;   ///< of its release
   bool legacy = false;  ///< before fused kernels, overlap and interleaving; DeepSpeed's pipeline
-  bool flash_attention = true;  ///< scores are never stored
+  bool flash_attention = true;   ///< scores are never stored
+  bool blocking_stages = false;  ///< DeepSpeed's pipeline: sending hides nothing
 };
 
 /// What a device reaches with a stack.
@@ -75,6 +76,8 @@ struct StepSpeed {
   double cast_bytes = 0;  ///< for each element whose format is changed
   double kernel = 0;      ///< s, of starting one
   double wave = 0;        ///< outputs
+  double depth_half =
+      0;  ///< depth that fills the pipelines, in 16 bits; in fewer more, as they are faster
   double misaligned = 0;
   double host = 0;  ///< s, to launch one pass of a block
   double tp_exposed = 0;

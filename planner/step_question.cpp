@@ -111,10 +111,12 @@ std::optional<StepQuestion> step_question(const Scenario& s, const models::FitVe
   stack.year = stated.year.value_or(kUsualYear);
   stack.legacy = stack.stack == Stack::deepspeed || stated.legacy ||
                  (stack.year < kModern && stack.stack != Stack::xla);
+  stack.blocking_stages = stated.legacy || stack.stack == Stack::deepspeed;
   stack.flash_attention = stated.flash_attention.value_or(!stack.legacy);
   // Fused kernels of Megatron learned sinks late.
   if (s.architecture.details.attention_sinks && stack.stack == Stack::megatron &&
       stack.year < kSinks) {
+    stack.blocking_stages = stated.legacy || stack.stack == Stack::deepspeed;
     stack.flash_attention = stated.flash_attention.value_or(false);
   }
 

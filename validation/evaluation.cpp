@@ -16,6 +16,7 @@
 #include "models/training_compute.hpp"
 #include "planner/estimate.hpp"
 #include "validation/embedded.hpp"
+#include "validation/step_lessons.hpp"
 #include "validation/step_teacher.hpp"
 #include "validation/teacher.hpp"
 
@@ -376,6 +377,21 @@ void Cases::deliver(Part& base) {
   for (auto& skipped : part.skipped) skipped_.push_back(std::move(skipped));
 }
 
+void Cases::keep_newest() {
+  std::vector<const Case*> all;
+  for (const auto& c : cases_) all.push_back(&c);
+  const auto old = superseded(all);
+  std::vector<Case> kept;
+  for (std::size_t i = 0; i < cases_.size(); ++i) {
+    if (old[i]) {
+      skipped_.push_back({cases_[i].id, "a newer release of the same configuration is scored"});
+    } else {
+      kept.push_back(std::move(cases_[i]));
+    }
+  }
+  cases_ = std::move(kept);
+}
+
 void Cases::take(Cases&& other) {
   for (auto& c : other.cases_) cases_.push_back(std::move(c));
   for (auto& skipped : other.skipped_) skipped_.push_back(std::move(skipped));
@@ -385,12 +401,15 @@ void Cases::take(Cases&& other) {
 namespace {
 
 /// The groups that a case belongs to, beside all.
-std::vector<std::string> groups_of(const Case& c) {
+std::vector<std::string> groups_of(const Case& c, bool sweep) {
   std::vector<std::string> groups{"all"};
   const auto add = [&](std::string_view kind, std::string_view value) {
     if (!value.empty()) groups.push_back(fmt::format("{}={}", kind, value));
   };
   add("table", c.table);
+  add("class", sweep                    ? "plan_sweep"
+               : c.quality == "caution" ? c.quality
+                                        : models::name_of(class_of(c)));
   add("type", c.type);
   if (c.phase != "pretrain") add("phase", c.phase);
   add("generation", c.generation);
@@ -429,6 +448,40 @@ void finish(const Cell& cell, double level, Score& score) {
   score.group_mean_abs_log_error = mean / static_cast<double>(groups.size());
 }
 
+using Cells = std::map<std::tuple<Key, std::string, Predictor>, Cell>;
+
+double log_error(const Scored& row) { return std::abs(std::log(row.predicted / row.reported)); }
+
+/// The planner against the baseline with the least mean log error.
+void add_duel(const Cells& cells, const std::string& group, Scoreboard& board) {
+  const auto find = [&](Predictor predictor) -> const Cell* {
+    const auto found = cells.find({Key::tokens_per_s_per_device, group, predictor});
+    return found != cells.end() ? &found->second : nullptr;
+  };
+  const Cell* ours = find(Predictor::planner);
+  if (ours == nullptr) return;
+  std::optional<Duel> best;
+  double least = 0;
+  for (std::size_t p = 1; p < kPredictors; ++p) {
+    const auto predictor = static_cast<Predictor>(p);
+    const Cell* theirs = find(predictor);
+    // A baseline that says nothing of some runs cannot be paired with all.
+    if (theirs == nullptr || theirs->rows.size() != ours->rows.size()) continue;
+    std::vector<Paired> pairs;
+    double mean = 0;
+    for (std::size_t i = 0; i < ours->rows.size(); ++i) {
+      pairs.push_back({log_error(ours->rows[i]), log_error(theirs->rows[i]), ours->groups[i]});
+      mean += pairs.back().theirs / static_cast<double>(ours->rows.size());
+    }
+    if (best && mean >= least) continue;
+    const auto difference = paired_bootstrap(pairs);
+    if (!difference) continue;
+    best = Duel{group, predictor, pairs.size(), *difference};
+    least = mean;
+  }
+  if (best) board.duels.push_back(std::move(*best));
+}
+
 }  // namespace
 
 const Score* Scoreboard::find(Predictor predictor, Key quantity, std::string_view group) const {
@@ -449,6 +502,10 @@ Scoreboard evaluate(const std::vector<Case>& scored, const std::vector<Case>& po
   const auto steps = learn_steps(scored, pool, mode, priors, spread, level);
   // Predictor, quantity, group, in the order of output.
   std::map<std::tuple<Key, std::string, Predictor>, Cell> cells;
+  // A source with more than a quarter of the runs tries plans out: a class of its own.
+  constexpr std::size_t kSweep = 4;
+  std::unordered_map<std::string_view, std::size_t> of_source;
+  for (const auto& c : scored) ++of_source[c.source];
   for (std::size_t i = 0; i < scored.size(); ++i) {
     const auto& c = scored[i];
     Predictions rates;
@@ -468,7 +525,9 @@ Scoreboard evaluate(const std::vector<Case>& scored, const std::vector<Case>& po
     set(Predictor::knn5, at_peak(learned[i].knn5));
     set(Predictor::ridge, at_peak(learned[i].ridge));
     board.throughput.push_back(rates);
-    const auto groups = groups_of(c);
+    const bool sweep =
+        !c.source.empty() && of_source.size() > 1 && kSweep * of_source[c.source] > scored.size();
+    const auto groups = groups_of(c, sweep);
     for (const auto& measured : c.measured) {
       for (std::size_t p = 0; p < kPredictors; ++p) {
         const auto predictor = static_cast<Predictor>(p);
@@ -498,6 +557,12 @@ Scoreboard evaluate(const std::vector<Case>& scored, const std::vector<Case>& po
     score.predictor = std::get<2>(place);
     finish(cell, level, score);
     board.scores.push_back(std::move(score));
+  }
+  for (const auto& score : board.scores) {
+    if (score.predictor == Predictor::planner && score.quantity == Key::tokens_per_s_per_device &&
+        score.group.starts_with("class=")) {
+      add_duel(cells, score.group, board);
+    }
   }
   return board;
 }

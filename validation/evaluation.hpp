@@ -18,6 +18,7 @@
 #include "planner/scenario.hpp"
 #include "planner/step_question.hpp"
 #include "validation/baselines.hpp"
+#include "validation/duel.hpp"
 #include "validation/score.hpp"
 #include "validation/split.hpp"
 
@@ -106,6 +107,8 @@ class Cases : public planner::TableJob {
   void deliver(Part& part) override;
   void remark(const std::string& text) override { remarks_.push_back(text); }
 
+  /// Takes out the runs of which a newer release of the same configuration is there, too.
+  void keep_newest();
   /// Adds the rows that another has read.
   void take(Cases&& other);
 
@@ -139,10 +142,19 @@ struct Score {
 /// Predicted throughput of one case by each predictor.
 using Predictions = std::array<std::optional<double>, kPredictors>;
 
+/// The planner against the best baseline of one class of runs, by log error of throughput.
+struct Duel {
+  std::string group;  ///< class=moe
+  Predictor baseline{};
+  std::size_t n{};
+  Difference difference;  ///< of mean log errors
+};
+
 struct Scoreboard {
   SplitMode split{};
   std::vector<Score> scores;
   std::vector<Predictions> throughput;  ///< tokens per second and device, as the cases stand
+  std::vector<Duel> duels;
 
   /// Null when there is none.
   const Score* find(Predictor predictor, planner::Key quantity, std::string_view group) const;

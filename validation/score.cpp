@@ -63,6 +63,10 @@ std::vector<std::pair<double, double>> ranked(std::span<const double> values,
 
 }  // namespace
 
+double conformal_share(double level, std::size_t units) {
+  return units > 0 ? std::min(1.0, level * (1 + 1 / static_cast<double>(units))) : 1;
+}
+
 std::optional<double> weighted_quantile(std::span<const double> values,
                                         std::span<const double> weights, double share) {
   const auto sorted = ranked(values, weights);

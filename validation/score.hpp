@@ -35,6 +35,11 @@ struct Summary {
 /// Winkler (1972): width + 2 / (1 - level) x the distance by which the interval was missed.
 Summary summarize(std::span<const Scored> rows, double level);
 
+/// Share of the errors at hand that holds `level` of those of a unit (a source, a model on a
+/// device) that is not among their `units`: level (1 + 1 / units), at most all. Vovk et al. 2005,
+/// Sec. 2.
+double conformal_share(double level, std::size_t units);
+
 /// Smallest value that has at least this share of the weight at or below it. Absent without a
 /// positive finite weight; values that are not finite are left out.
 std::optional<double> weighted_quantile(std::span<const double> values,

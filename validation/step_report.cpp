@@ -7,6 +7,7 @@
 #include <cmath>
 #include <functional>
 #include <map>
+#include <set>
 #include <thread>
 
 #include "validation/score.hpp"
@@ -59,14 +60,17 @@ struct Errors {
   std::vector<double> size;
   std::vector<double> weight;
 
-  void add(double error, double w) {
+  std::set<std::string_view> units;  // sources, or generations
+
+  void add(double error, double w, std::string_view unit = {}) {
     size.push_back(std::abs(error));
     weight.push_back(w);
+    units.insert(unit);
   }
   FitReport::Spread spread() const {
     constexpr double kLevel = 0.9;
     constexpr double kHalf = 0.5;
-    return {weighted_quantile(size, weight, kLevel).value_or(0),
+    return {weighted_quantile(size, weight, conformal_share(kLevel, units.size())).value_or(0),
             weighted_quantile(size, weight, kHalf).value_or(0), size.size()};
   }
 };
@@ -98,9 +102,10 @@ FitReport fit_report(const std::vector<Case>& stated, const std::vector<Case>& u
     const auto error = [&](const StepConstants& constants) {
       return std::log(predicted_seconds(l.question, constants) / l.seconds);
     };
-    of_class[static_cast<std::size_t>(class_of(c))].add(error(by_source.at(c.source)), l.weight);
+    of_class[static_cast<std::size_t>(class_of(c))].add(error(by_source.at(c.source)), l.weight,
+                                                        c.source);
     if (class_of(c) == RunClass::dense_gpu || class_of(c) == RunClass::dense_tpu) {
-      unseen.add(error(by_generation.at(c.generation)), l.weight);
+      unseen.add(error(by_generation.at(c.generation)), l.weight, c.generation);
     }
   }
   for (std::size_t i = 0; i < of_class.size(); ++i) report.of_class[i] = of_class[i].spread();
@@ -134,7 +139,11 @@ FitReport fit_report(const std::vector<Case>& stated, const std::vector<Case>& u
   }
   if (const auto slower = weighted_median(ratios, weights)) {
     Errors errors;
-    for (std::size_t i = 0; i < ratios.size(); ++i) errors.add(ratios[i] - *slower, weights[i]);
+    for (std::size_t i = 0, row = 0; i < plain.cases.size(); ++i) {
+      if (!chosen(i)) continue;
+      errors.add(ratios[row] - *slower, weights[row], plain.cases[i]->source);
+      ++row;
+    }
     report.chosen_plan = errors.spread();
     for (auto& row : report.constants.rows) {
       if (row.name != "as_run") continue;
@@ -255,6 +264,54 @@ std::string residual_groups(const std::vector<Case>& stated, const StepConstantT
 
 namespace {
 
+/// Errors of iteration times, and what is lost by choosing the plan that is predicted fastest.
+class SweepScore {
+ public:
+  void add(const StepLesson& l, std::string_view name, double predicted) {
+    errors_.push_back(std::abs(predicted / l.seconds - 1));
+    auto& p = plans_[{std::string{name}, l.question.batch_tokens}];
+    p.best = std::min(p.best, l.seconds);
+    if (predicted < p.predicted) {
+      p.predicted = predicted;
+      p.chosen = l.seconds;
+    }
+    ++p.rows;
+  }
+
+  std::string text() const {
+    if (errors_.empty()) return "no runs";
+    double sum = 0;
+    for (const double e : errors_) sum += e;
+    const std::vector<double> weights(errors_.size(), 1.0);
+    double regret = 0;
+    double worst = 0;
+    std::size_t choices = 0;
+    for (const auto& [key, p] : plans_) {
+      if (p.rows < 2) continue;
+      const double lost = p.chosen / p.best - 1;
+      regret += lost;
+      worst = std::max(worst, lost);
+      ++choices;
+    }
+    return fmt::format(
+        "mean error {:.1f}%, median {:.1f}%; regret {:.1f}%, worst {:.1f}% of {} choices ({} runs)",
+        100 * sum / static_cast<double>(errors_.size()),
+        100 * weighted_median(errors_, weights).value_or(0),
+        100 * regret / static_cast<double>(std::max<std::size_t>(1, choices)), 100 * worst, choices,
+        errors_.size());
+  }
+
+ private:
+  struct Plans {
+    double best = INFINITY;
+    double chosen = INFINITY;
+    double predicted = INFINITY;
+    std::size_t rows = 0;
+  };
+  std::vector<double> errors_;
+  std::map<std::pair<std::string, double>, Plans> plans_;
+};
+
 struct Ablation {
   std::string name;
   const models::StepPart* without = nullptr;
@@ -295,8 +352,9 @@ std::string ablations(const std::vector<Case>& stated, const StepConstantTable& 
   // The sweep of plans: its rows on several nodes say what a term does to bad plans.
   constexpr std::string_view kSweep = "vtrain";
   std::string out =
-      "Without                            dense GPU  dense TPU       MoE  | sweep of plans: mean "
-      "error, regret\n";
+      "Without                            dense GPU  dense TPU       MoE  | sweep of plans, "
+      "several "
+      "nodes, blind\n";
   for (const auto& ablation : ablation_list()) {
     const auto table = pinned(priors, ablation.pinned);
     StepFitter fitter{lessons.lessons, table, ablation.without};
@@ -305,15 +363,7 @@ std::string ablations(const std::vector<Case>& stated, const StepConstantTable& 
     for (const auto* c : lessons.cases) sweep.push_back(c->table == kSweep);
     const auto blind = constants_at(table, fitter.without(sweep).constants);
     std::array<Errors, models::kRunClasses> of_class;
-    double error = 0;
-    std::size_t rows = 0;
-    struct Plans {
-      double best = INFINITY;
-      double chosen = INFINITY;
-      double predicted = INFINITY;
-      std::size_t rows = 0;
-    };
-    std::map<std::pair<std::string, double>, Plans> plans;
+    SweepScore plans;
     for (std::size_t i = 0; i < lessons.cases.size(); ++i) {
       const auto& c = *lessons.cases[i];
       const auto& l = lessons.lessons[i];
@@ -326,36 +376,77 @@ std::string ablations(const std::vector<Case>& stated, const StepConstantTable& 
       }
       if (l.question.devices <= l.question.device.per_node) continue;
       const double predicted = predicted_seconds(l.question, blind, ablation.without);
-      error += std::abs(predicted / l.seconds - 1);
-      ++rows;
-      auto& p = plans[{c.name, l.question.batch_tokens}];
-      p.best = std::min(p.best, l.seconds);
-      if (predicted < p.predicted) {
-        p.predicted = predicted;
-        p.chosen = l.seconds;
-      }
-      ++p.rows;
-    }
-    double regret = 0;
-    double worst = 0;
-    std::size_t groups = 0;
-    for (const auto& [key, p] : plans) {
-      if (p.rows < 2) continue;
-      const double lost = p.chosen / p.best - 1;
-      regret += lost;
-      worst = std::max(worst, lost);
-      ++groups;
+      plans.add(l, c.name, predicted);
     }
     const auto median = [&](RunClass c) {
       return percent(of_class[static_cast<std::size_t>(c)].spread().median);
     };
-    out += fmt::format(
-        "{:<35}{:>9}{:>11}{:>10}  | {:.1f}% of {} runs, {:.1f}% (worst {:.1f}%) of {} choices\n",
-        ablation.name, median(RunClass::dense_gpu), median(RunClass::dense_tpu),
-        median(RunClass::moe), 100 * error / static_cast<double>(std::max<std::size_t>(1, rows)),
-        rows, 100 * regret / static_cast<double>(std::max<std::size_t>(1, groups)), 100 * worst,
-        groups);
+    out +=
+        fmt::format("{:<35}{:>9}{:>11}{:>10}  | {}\n", ablation.name, median(RunClass::dense_gpu),
+                    median(RunClass::dense_tpu), median(RunClass::moe), plans.text());
   }
+  return out;
+}
+
+std::string sweep_report(const std::vector<Case>& stated, const StepConstantTable& priors) {
+  constexpr std::string_view kSweep = "vtrain";
+  const auto lessons = step_lessons(pointers(stated));
+  std::vector<bool> sweep;
+  for (const auto* c : lessons.cases) sweep.push_back(c->table == kSweep);
+  StepFitter fitter{lessons.lessons, priors};
+  fitter.fit();
+  const auto blind = constants_at(priors, fitter.without(sweep).constants);
+  // What was known before the calibration is its prior.
+  auto known = priors;
+  for (std::size_t j = 0; j < known.rows.size(); ++j) {
+    known.rows[j].prior = blind.*models::kStepConstantMembers[j].member;
+  }
+  using Rows = std::function<bool(std::size_t)>;
+  const Rows one_node = [&](std::size_t i) {
+    const auto& q = lessons.lessons[i].question;
+    return sweep[i] && q.devices <= q.device.per_node;
+  };
+  const Rows nodes = [&](std::size_t i) { return sweep[i] && !one_node(i); };
+  const auto of_width = [&](double width) -> Rows {
+    return [&one_node, &lessons, width](std::size_t i) {
+      return one_node(i) && lessons.lessons[i].question.model.hidden == width;
+    };
+  };
+  const auto calibrated = [&](const Rows& on) {
+    // Rows of a sweep share their errors: so many count as one.
+    constexpr double kWeight = 0.3;
+    std::vector<StepLesson> own;
+    for (std::size_t i = 0; i < lessons.lessons.size(); ++i) {
+      if (!on(i)) continue;
+      own.push_back(lessons.lessons[i]);
+      own.back().weight = kWeight;
+      own.back().source = 0;
+    }
+    StepFitter of_own{own, known};
+    return constants_at(known, of_own.fit().constants);
+  };
+  const auto scored = [&](const StepConstants& c, const Rows& on) {
+    SweepScore score;
+    for (std::size_t i = 0; i < lessons.lessons.size(); ++i) {
+      if (!on(i)) continue;
+      const auto& l = lessons.lessons[i];
+      score.add(l, lessons.cases[i]->name, predicted_seconds(l.question, c));
+    }
+    return score.text();
+  };
+  constexpr double kNarrow = 1024;
+  constexpr double kWide = 2048;
+  std::string out = "Sweep of plans, iteration times, held out\n";
+  const auto line = [&](std::string_view what, const std::string& text) {
+    out += fmt::format("{:<45}{}\n", what, text);
+  };
+  line("several nodes, blind", scored(blind, nodes));
+  line("several nodes, calibrated on one", scored(calibrated(one_node), nodes));
+  line("one node, blind", scored(blind, one_node));
+  line("one node, hidden 1024 calibrates, 2048 told",
+       scored(calibrated(of_width(kNarrow)), of_width(kWide)));
+  line("one node, hidden 2048 calibrates, 1024 told",
+       scored(calibrated(of_width(kWide)), of_width(kNarrow)));
   return out;
 }
 

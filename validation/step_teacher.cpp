@@ -5,7 +5,9 @@
 #include <atomic>
 #include <cmath>
 #include <map>
+#include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "validation/score.hpp"
@@ -71,7 +73,8 @@ class Steps {
       const auto& lesson = lessons_.lessons[i];
       const double seconds = predicted_seconds(lesson.question, constants_.at(part));
       errors_[static_cast<std::size_t>(class_of(c))].push_back(
-          {part, std::abs(std::log(seconds / lesson.seconds)), lesson.weight});
+          {part, mode_ == SplitMode::leave_source_out ? c.source : c.group,
+           std::abs(std::log(seconds / lesson.seconds)), lesson.weight});
     }
   }
 
@@ -81,13 +84,15 @@ class Steps {
     constexpr std::size_t kLeast = 20;
     std::vector<double> values;
     std::vector<double> weights;
+    std::set<std::string_view> units;
     for (const auto& e : errors_[static_cast<std::size_t>(run_class)]) {
       if (e.part == part) continue;
       values.push_back(e.error);
       weights.push_back(e.weight);
+      units.insert(e.unit);
     }
     if (values.size() < kLeast) return std::nullopt;
-    return weighted_quantile(values, weights, level);
+    return weighted_quantile(values, weights, conformal_share(level, units.size()));
   }
 
   const models::StepConstants& constants(const Case& c) const {
@@ -98,6 +103,7 @@ class Steps {
  private:
   struct Error {
     std::string part;
+    std::string_view unit;  // of which another is predicted
     double error = 0;
     double weight = 0;
   };

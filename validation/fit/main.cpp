@@ -64,11 +64,13 @@ int run(int argc, char** argv) {
   bool write_files = false;
   bool ablate = false;
   bool residuals = false;
+  bool sweep = false;
   app.add_option("--data", directory, "Folder of step_constants.csv and step_spread.csv")
       ->capture_default_str();
   app.add_flag("--write", write_files,
                "Write both files; without it only what would change is told");
   app.add_flag("--ablate", ablate, "Fit again without each term, and tell the errors");
+  app.add_flag("--sweep", sweep, "Tell how the sweep of plans is predicted, blind and calibrated");
   app.add_flag("--residuals", residuals, "Tell the groups of runs that are predicted worst");
   CLI11_PARSE(app, argc, argv);
 
@@ -80,6 +82,7 @@ int run(int argc, char** argv) {
   const auto& priors = catalogue.step_constant_table();
   const auto report = validation::fit_report(stated.cases(), usual.cases(), priors);
   fmt::print("{}", validation::text_of(report, priors));
+  if (sweep) fmt::print("\n{}", validation::sweep_report(stated.cases(), priors));
   if (residuals) fmt::print("\n{}", validation::residual_groups(stated.cases(), priors));
   if (ablate) fmt::print("\n{}", validation::ablations(stated.cases(), priors));
   if (write_files) {
