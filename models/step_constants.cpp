@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "models/core/input_error.hpp"
 #include "models/core/number.hpp"
 #include "models/core/table.hpp"
 #include "models/core/text.hpp"
@@ -34,6 +35,10 @@ StepConstantTable StepConstantTable::read(std::string_view text, std::string fil
       Table::read(text, std::move(file),
                   {"constant", "meaning", "unit", "prior", "prior_sd", "source", "locator",
                    "checked", "value", "sd", "moved", "informed_by", "correlations"});
+  if (table.size() == 0) {
+    throw InputError({table.file(), 1, 0}, "no constants",
+                     "the rows are those of the file that ships with the program, in its order");
+  }
   StepConstantTable result;
   for (std::size_t i = 0; i < table.size(); ++i) {
     StepConstantRow row;

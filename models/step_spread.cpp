@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
+#include "models/core/input_error.hpp"
 #include "models/core/table.hpp"
 
 namespace pretrain::models {
@@ -32,12 +34,19 @@ std::string_view name_of(RunClass run_class) {
 
 StepSpread StepSpread::read(std::string_view text, std::string file) {
   const auto table = Table::read(text, std::move(file), {"runs", "meaning", "half_width", "rows"});
+  constexpr std::string_view kRows =
+      "one row each: dense_gpu, dense_tpu, moe, other, unseen_generation, chosen_plan";
+  if (table.size() == 0) {
+    throw InputError({table.file(), 1, 0}, "no classes of runs", std::string{kRows});
+  }
   StepSpread spread;
-  std::size_t found = 0;
+  std::set<std::string_view> found;
   for (std::size_t i = 0; i < table.size(); ++i) {
     const auto runs = table.required_text(i, "runs");
     const double width = table.required_number(i, "half_width", 0, kMost);
-    ++found;
+    if (!found.insert(runs).second) {
+      table.fail(i, "runs", fmt::format("'{}' stands twice", runs), std::string{kRows});
+    }
     if (runs == "unseen_generation") {
       spread.unseen_generation = width;
       continue;
@@ -54,9 +63,8 @@ StepSpread StepSpread::read(std::string_view text, std::string file) {
     }
     spread.of_class[c] = width;
   }
-  if (found != kRunClasses + 2) {
-    table.fail(0, "runs", "a class of runs is missing, or stands twice",
-               "one row each: dense_gpu, dense_tpu, moe, other, unseen_generation, chosen_plan");
+  if (found.size() != kRunClasses + 2) {
+    table.fail(table.size() - 1, "runs", "a class of runs is missing", std::string{kRows});
   }
   return spread;
 }

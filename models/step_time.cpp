@@ -31,6 +31,7 @@ constexpr double kGradientBytes = 4;    // fp32
 constexpr double kGradientBytesFp8 = 3.5;
 constexpr double kMaskedTokens = 0.15;  // of an encoder's tokens are predicted (devlin-2018)
 constexpr double kPerNode = 8;
+constexpr double kPadded = 128;
 
 double roof(double x, double y) {
   const double x2 = x * x;
@@ -50,7 +51,12 @@ struct Pass {
   }
 };
 
-bool off_grid(double x) { return std::fmod(x, kAligned) != 0; }
+/// How far a size is from the grid of tiles: 0 on multiples of 64, 1 where 16 does not divide it.
+double off_grid(double x) {
+  if (std::fmod(x, kAligned) == 0) return 0;
+  constexpr double kStep = 1.0 / 3;
+  return kStep * (1 + (std::fmod(x, kAligned / 2) != 0) + (std::fmod(x, kAligned / 4) != 0));
+}
 
 /// Times of one shard's work on one device.
 class Shard {
@@ -228,7 +234,9 @@ class Shard {
   double head() const {
     if (m_.vocab <= 0) return 0;
     const double tokens = m_.predicted * tokens_;
-    const double logits = m_.vocab / s_.tp;
+    double logits = m_.vocab / s_.tp;
+    // Megatron pads the vocabulary.
+    if (v_.stack.stack == Stack::megatron) logits = kPadded * std::ceil(logits / kPadded);
     const Pass p = product(v_.half, tokens, logits, m_.hidden);
     return (1 + m_.mtp) * (p.sum() + kLogitBytes * tokens * logits / v_.memory);
   }
@@ -336,7 +344,7 @@ StepModel step_model(const Architecture& a, double seq_len) {
   m.moe_layers = share * a.moe_layers;
   const auto memory = memory_basis(a);
   for (std::size_t i = 0; i < memory.kinds.size(); ++i) {
-    const double of_mean = memory.kinds[i].count / a.layers;
+    const double of_mean = memory.kinds[i].count / m.layers;
     m.split_params += of_mean * memory.blocks[i].sharded;
     m.whole_params += of_mean * memory.blocks[i].replicated;
     m.expert_params += of_mean * memory.blocks[i].experts;
@@ -440,9 +448,14 @@ StepTime step_time(const StepModel& m, const StepSpeed& v, const ShardTime& x,
       const double layers = (m.layers + 2) / p;
       slowest = std::max(layers * block, (layers - 1) * block + edge);
     } else {
-      slowest = std::max(std::ceil(m.layers / p) * block, average);
+      // Whole blocks in each chunk; the last stage, with the head, has what is left.
+      const double layers = chunks * std::ceil(m.layers / (p * chunks));
+      const double last = std::max(0.0, m.layers - (p - 1) * layers);
+      slowest = std::max({layers * block, last * block + edge, average});
     }
   }
+  // The ends of the pipeline; with fewer micro-batches than stages its chunks wait for each other.
+  const double waits = (p - 1) / chunks + std::max(0.0, p - micro) * (1 - 1 / chunks);
 
   StepTime t;
   const double blocks = micro * m.layers / p;
@@ -458,7 +471,7 @@ StepTime step_time(const StepModel& m, const StepSpeed& v, const ShardTime& x,
   t.all_to_all = in_step(x.block.all_to_all);
   t.fsdp = in_step(block - work) + micro / p * (edge - x.head) * second;
   t.head = micro / p * x.head * second;
-  t.pipeline = (micro * (slowest - average) + (p - 1) / chunks * average) * second;
+  t.pipeline = (micro * (slowest - average) + waits * average) * second;
   if (p > 1) {
     const bool inside = shard.tp * ranks < v.device.domain;
     const double link = inside ? v.links.near : v.links.far;

@@ -37,6 +37,7 @@ constexpr double kSinks = 2026.4;
 /// Micro-batches for each stage, of a step whose batch is unknown.
 constexpr double kFilled = 8;
 constexpr double kUsualNetwork = 100;  // Gbit/s of a device
+constexpr double kUsualBus = 16;       // GB/s: PCIe 3.0 x16, of devices without links of their own
 
 models::RunClass class_of(const Scenario& s, const models::StepDevice& d) {
   using models::RunClass;
@@ -51,8 +52,11 @@ Stack usual_stack(const models::MemoryPlan& plan, bool experts) {
 }
 
 /// Chunks of a stage: the most that are usual and divide its layers.
-double usual_interleave(double layers) {
+double usual_interleave(double all_layers, double stages) {
   constexpr double kMost = 12;
+  // Where they do not come out even, embedding and head count as a layer each.
+  const bool even = std::fmod(all_layers, stages) == 0;
+  const double layers = (even ? all_layers : all_layers + 2) / stages;
   double chunks = 1;
   if (layers != std::floor(layers)) return chunks;
   for (double v = 2; v <= std::min(kMost, layers); ++v) {
@@ -94,7 +98,7 @@ std::optional<StepQuestion> step_question(const Scenario& s, const models::FitVe
   constexpr double kUsualIntensity = 300;
   d.memory = s.device->memory_bandwidth_gb_per_s ? *s.device->memory_bandwidth_gb_per_s * kGiga
                                                  : d.peak_half / kUsualIntensity;
-  d.links.near = s.device->scaleup_gb_per_s.value_or(0) * kGiga;
+  d.links.near = s.device->scaleup_gb_per_s.value_or(kUsualBus) * kGiga;
   d.domain = s.device->scaleup_domain ? s.device->scaleup_domain->in(device) : d.per_node;
   const double gbit = s.plan.node_network && s.devices_per_node
                           ? *s.plan.node_network / *s.devices_per_node
@@ -150,7 +154,7 @@ std::optional<StepQuestion> step_question(const Scenario& s, const models::FitVe
     schedule.micro_batches = plan.pp > 1 ? kFilled * plan.pp : 1;
   }
   if (!stated.interleave && plan.pp > 1 && megatron && !stack.legacy) {
-    schedule.interleave = usual_interleave(q.model.layers / plan.pp);
+    schedule.interleave = usual_interleave(q.model.layers, plan.pp);
   }
   q.unseen = d.generation == Generation::other;
   q.run_class = class_of(s, d);
