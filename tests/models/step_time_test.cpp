@@ -649,6 +649,25 @@ TEST(StepTime, PartsAddUp) {
   }
 }
 
+// No device does more than its peak, whatever the plan.
+TEST(StepTime, NothingIsFasterThanThePeak) {
+  std::mt19937 random{17};
+  for (const auto& [name, a] : every_kind()) {
+    for (int i = 0; i < 2000; ++i) {
+      auto r = random_run(random, a);
+      // Interleaving needs a micro-batch for each stage.
+      r.schedule.micro_batches = std::max(r.schedule.micro_batches, r.schedule.pp);
+      const auto work = token_work(a, r.shard.seq_len);
+      const double passes = r.shard.frozen ? 2 : 3;
+      const double flop =
+          passes * (work.blocks() - work.router) + 3 * (work.attention_causal + work.state_space);
+      const auto t = r.time();
+      const double rate = r.tokens() * flop / seconds(t.total() - t.stack) / r.devices();
+      ASSERT_LT(rate, r.device.peak) << name << ": " << described(r);
+    }
+  }
+}
+
 TEST(StepTime, StackIsAFactorOfTheOtherParts) {
   auto r = replicas(llama_8b(), 8);
   const auto t = r.time();
