@@ -160,7 +160,173 @@ TEST(StepSpeed, SoftwareOfOtherYearsIsNoFurtherThanTheMeasuredOnes) {
   EXPECT_EQ(factor(2040), factor(2027));
 }
 
+/// Whether twice the constant changes what the device reaches.
+bool matters(double StepConstants::*constant, const StepDevice& device, const StepStack& stack) {
+  auto c = step_constants();
+  const auto before = step_speed(device, stack, c);
+  c.*constant *= 2;
+  const auto after = step_speed(device, stack, c);
+  for (const auto part :
+       {&StepSpeed::products, &StepSpeed::half, &StepSpeed::core, &StepSpeed::core_backward,
+        &StepSpeed::memory, &StepSpeed::traffic, &StepSpeed::cast_bytes, &StepSpeed::host,
+        &StepSpeed::tp_exposed, &StepSpeed::year}) {
+    if (after.*part != before.*part) return true;
+  }
+  return after.links.near != before.links.near || after.links.far != before.links.far;
+}
+
+TEST(StepSpeed, GenerationsHaveTheirOwnCeiling) {
+  using C = StepConstants;
+  struct Factor {
+    Generation generation;
+    double C::*constant;
+  };
+  const std::array named{
+      Factor{Generation::volta, &C::volta},     Factor{Generation::ampere, &C::ampere},
+      Factor{Generation::hopper, &C::hopper},   Factor{Generation::blackwell, &C::blackwell},
+      Factor{Generation::gb200, &C::gb200},     Factor{Generation::cdna3, &C::cdna3},
+      Factor{Generation::cdna4, &C::cdna4},     Factor{Generation::tpu_v4, &C::tpu_v4},
+      Factor{Generation::tpu_v5e, &C::tpu_v5e}, Factor{Generation::tpu_v5p, &C::tpu_v5p},
+      Factor{Generation::tpu_v6e, &C::tpu_v6e}, Factor{Generation::tpu_v7, &C::tpu_v7}};
+  for (const auto& device : named) {
+    auto d = h100();
+    d.generation = device.generation;
+    for (const auto& factor : named) {
+      const bool own =
+          factor.generation == device.generation ||
+          (device.generation == Generation::gb200 && factor.generation == Generation::blackwell);
+      EXPECT_EQ(matters(factor.constant, d, {}), own)
+          << static_cast<int>(device.generation) << " and " << static_cast<int>(factor.generation);
+    }
+    d.generation = Generation::other;
+    EXPECT_FALSE(matters(device.constant, d, {})) << static_cast<int>(device.generation);
+  }
+  EXPECT_TRUE(matters(&C::power_limit_tpu, tpu_v5e(), {.stack = Stack::xla}));
+  EXPECT_FALSE(matters(&C::power_limit_tpu, h100(), {}));
+}
+
+TEST(StepSpeed, FormatsHaveTheirOwnCeiling) {
+  using C = StepConstants;
+  const auto formats = [](StepFormat format, Stack stack) {
+    auto d = in_fp8(h100());
+    d.format = format;
+    std::string found;
+    for (const auto& [name, constant] :
+         std::initializer_list<std::pair<const char*, double C::*>>{{"fp8 ", &C::fp8},
+                                                                    {"fp8_torch ", &C::fp8_torch},
+                                                                    {"fp8_xla ", &C::fp8_xla},
+                                                                    {"mx ", &C::mx},
+                                                                    {"fp4 ", &C::fp4},
+                                                                    {"cast ", &C::cast}}) {
+      if (matters(constant, d, {.stack = stack})) found += name;
+    }
+    return found;
+  };
+  EXPECT_EQ(formats(StepFormat::half, Stack::megatron), "");
+  EXPECT_EQ(formats(StepFormat::fp8, Stack::megatron), "fp8 cast ");
+  EXPECT_EQ(formats(StepFormat::fp8, Stack::fsdp), "fp8_torch cast ");
+  EXPECT_EQ(formats(StepFormat::fp8, Stack::xla), "fp8_xla cast ");
+  EXPECT_EQ(formats(StepFormat::mxfp8, Stack::megatron), "fp8 mx cast ");
+  EXPECT_EQ(formats(StepFormat::fp4, Stack::megatron), "mx fp4 cast ");
+}
+
+TEST(StepSpeed, StacksHaveTheirOwnKernels) {
+  using C = StepConstants;
+  const auto kernels = [](const StepDevice& d, const StepStack& stack) {
+    std::string found;
+    for (const auto& [name, constant] : std::initializer_list<std::pair<const char*, double C::*>>{
+             {"attention ", &C::attention},
+             {"fa2 ", &C::attention_hopper_fa2},
+             {"hopper ", &C::attention_hopper},
+             {"blackwell ", &C::attention_blackwell},
+             {"tpu ", &C::attention_tpu},
+             {"backward ", &C::attention_backward},
+             {"backward_new ", &C::attention_backward_new},
+             {"elementwise ", &C::elementwise},
+             {"elementwise_torch ", &C::elementwise_torch},
+             {"elementwise_old ", &C::elementwise_old},
+             {"host ", &C::host},
+             {"host_torch ", &C::host_torch},
+             {"host_old ", &C::host_old},
+             {"exposed ", &C::tp_exposed},
+             {"legacy ", &C::tp_legacy},
+             {"torch ", &C::tp_torch},
+             {"scale ", &C::scaleup},
+             {"scaleout ", &C::scaleout},
+             {"ici ", &C::ici},
+             {"dcn ", &C::dcn},
+             {"megatron ", &C::megatron},
+             {"megatron_old ", &C::megatron_old},
+             {"fsdp ", &C::fsdp},
+             {"xla_tpu ", &C::xla_tpu},
+             {"xla_gpu ", &C::xla_gpu},
+             {"other ", &C::other_stack}}) {
+      if (matters(constant, d, stack)) found += name;
+    }
+    return found;
+  };
+  EXPECT_EQ(kernels(h100(), {}),
+            "hopper backward_new elementwise host exposed scale scaleout megatron ");
+  EXPECT_EQ(kernels(h100(), {.year = 2023.5}),
+            "fa2 backward_new elementwise host exposed scale scaleout megatron ");
+  EXPECT_EQ(kernels(h100(), {.stack = Stack::fsdp}),
+            "fa2 backward elementwise_torch host_torch torch scale scaleout fsdp ");
+  EXPECT_EQ(kernels(h100(), {.stack = Stack::xla}),
+            "hopper backward_new elementwise exposed scale scaleout xla_gpu ");
+  EXPECT_EQ(kernels(b200(), {}),
+            "blackwell backward_new elementwise host exposed scale scaleout megatron ");
+  EXPECT_EQ(kernels(a100(), {.year = 2021, .legacy = true}),
+            "attention backward elementwise_old host_old legacy scale scaleout megatron_old ");
+  EXPECT_EQ(kernels(a100(), {.stack = Stack::other}),
+            "attention backward elementwise host_torch exposed scale scaleout other ");
+  EXPECT_EQ(kernels(tpu_v5e(), {.stack = Stack::xla}),
+            "tpu backward elementwise exposed ici dcn xla_tpu ");
+  const auto tpu = step_speed(tpu_v5e(), {.stack = Stack::xla}, step_constants());
+  EXPECT_DOUBLE_EQ(tpu.links.near, 200e9 * step_constants().ici);
+  EXPECT_DOUBLE_EQ(tpu.links.far, 3.125e9 * step_constants().dcn);
+}
+
 // ---- A block
+
+/// Forward and backward of a product as equations.csv has it (step.product).
+double by_hand(const StepSpeed& v, const StepConstants& c, double rows, double width,
+               double depth) {
+  const double excess = (1 + v.wave / (rows * width)) * (1 + c.depth / depth);
+  const double compute = 2 * rows * width * depth * excess / v.products;
+  const double inputs = 2 * rows * (depth + width);
+  const double weights = width * depth;
+  const auto roof = [](double x, double y) {
+    return std::pow(std::pow(x, 4) + std::pow(y, 4), 0.25);
+  };
+  return roof(compute, (inputs + 2 * weights) / v.memory) + v.kernel +
+         roof(2 * compute, (2 * inputs + 2 * weights + 2 * 4 * weights) / v.memory) + 2 * v.kernel;
+}
+
+TEST(StepTime, ProductsAreThoseOfTheFormula) {
+  for (const double hidden : {256.0, 4096.0}) {
+    for (const double tokens : {64.0, 4096.0}) {
+      auto r = replicas(gpt(8, hidden, hidden / 64, 0));
+      r.shard.seq_len = tokens;
+      const auto v = step_speed(r.device, r.stack, r.constants);
+      const auto product = [&](double width, double depth) {
+        return by_hand(v, r.constants, tokens, width, depth);
+      };
+      EXPECT_NEAR(
+          r.block().block.products / (product(3 * hidden, hidden) + product(hidden, hidden) +
+                                      product(4 * hidden, hidden) + product(hidden, 4 * hidden)),
+          1, 1e-9)
+          << hidden << " " << tokens;
+    }
+  }
+}
+
+TEST(StepTime, FrozenWeightsHaveNoGradient) {
+  auto r = replicas(gpt(8, 16384, 128, 0));
+  r.shard.micro_batch = 8;
+  const double trained = r.block().block.products;
+  r.shard.frozen = true;
+  EXPECT_NEAR(r.block().block.products / trained, 2.0 / 3, 0.01);
+}
 
 TEST(StepTime, LargeProductsRunAtTheCeiling) {
   // Wide enough that tiles, depth, memory and launches do not count.
@@ -371,6 +537,151 @@ TEST(StepTime, ExpertsOfOtherNodesAreFartherAway) {
   EXPECT_GT(r.block().block.all_to_all, 2 * inside);
 }
 
+TEST(StepTime, UnfusedAttentionWritesItsScores) {
+  auto r = replicas(gpt3_175b());
+  r.stack.flash_attention = false;
+  r.shard.recompute = Recompute::selective;
+  const auto v = step_speed(r.device, r.stack, r.constants);
+  // As if nothing was masked: forward once, backward twice; each score of each head moves 17 bytes.
+  const double flop = token_work(r.architecture, 4096).attention_full / 96 * 4096;
+  const double scores = 96 * 4096.0 * 4096 * r.constants.attention_unfused / v.memory;
+  const auto block = r.block().block;
+  EXPECT_NEAR(block.attention, 3 * flop / (0.55 * v.half) + 17 * scores, 1e-9 * block.attention);
+  // Selective recomputation does the core again (korthikanti-2022, Sec. 5).
+  EXPECT_NEAR(block.recompute, flop / (0.55 * v.half) + 9 * scores, 1e-9 * block.recompute);
+}
+
+TEST(StepTime, ScansMoveBytesOrDoProducts) {
+  auto r = replicas(mamba());
+  const auto v = step_speed(r.device, r.stack, r.constants);
+  const auto m = r.model();
+  const double bytes = r.constants.scan * m.scan_bytes / v.memory;
+  const double work = m.scan_flop / (0.55 * v.half);
+  const double longer = std::pow(std::pow(bytes, 4) + std::pow(work, 4), 0.25);
+  EXPECT_NEAR(r.block().block.attention, 3 * 4096 * longer, 1e-9);
+}
+
+TEST(StepTime, HeadsPredictWhatIsTrainedOn) {
+  const auto head = [](const Architecture& a) { return replicas(a).block().head; };
+  auto decoder = bert();
+  decoder.type = ModelType::dense;
+  // Of a masked model 15% of the tokens, of an encoder-decoder those of the decoder.
+  EXPECT_LT(head(bert()), 0.25 * head(decoder));
+  EXPECT_GT(head(bert()), 0.15 * head(decoder));
+  auto single = t5(24);
+  single.type = ModelType::dense;
+  single.decoder_layers = 0;
+  EXPECT_NEAR(head(t5(48)) / head(single), 0.5, 0.1);
+  EXPECT_EQ(head(vit()), 0);
+  // A module for multi-token prediction is a block and logits more.
+  auto ahead = llama_8b();
+  ahead.mtp_layers = 1;
+  EXPECT_NEAR(head(ahead), 2 * head(llama_8b()) + replicas(llama_8b()).block().block.total(),
+              0.02 * head(ahead));
+  // Three products of 16 bits, and twelve bytes of each logit.
+  const auto r = replicas(llama_8b());
+  const auto v = step_speed(r.device, r.stack, r.constants);
+  const double logits = 4096.0 * 128256;
+  EXPECT_NEAR(head(llama_8b()), 6 * logits * 4096 / v.half + 12 * logits / v.memory,
+              0.1 * head(llama_8b()));
+}
+
+TEST(StepTime, RoutingMovesEachCopy) {
+  auto r = replicas(mixtral_8x7b());
+  const auto v = step_speed(r.device, r.stack, r.constants);
+  const double values = r.constants.permute * 4096 + 3 * 14336;
+  EXPECT_NEAR(r.block().block.routing, 2.6 * 2 * 2 * 4096 * values / v.memory, 1e-9);
+  // Narrower copies where experts work in a latent width.
+  EXPECT_LT(replicas(latent_moe()).block().block.routing, 2 * r.block().block.routing);
+}
+
+TEST(StepTime, KeysAndValuesGoAround) {
+  auto r = replicas(llama_8b());
+  r.shard.cp = 4;
+  r.shard.tp = 2;
+  const auto v = step_speed(r.device, r.stack, r.constants);
+  // 8 heads of 128 for keys and values each, in 16 bits, halved by tp; forward and backward.
+  const double bytes = 2 * (2 * 8 * 128) / 2 * 4096;
+  EXPECT_NEAR(r.block().block.cp,
+              2 * r.constants.cp_exposed * gather_time(bytes, group_of(4, 2, 8), v.links), 1e-12);
+}
+
+/// Whether twice the constant changes the time of the step.
+bool matters(double StepConstants::*constant, StepRun r) {
+  const double before = r.seconds();
+  r.constants.*constant *= 2;
+  return r.seconds() != before;
+}
+
+TEST(StepTime, ConstantsMatterWhereTheyApply) {
+  using C = StepConstants;
+  auto megatron_run = replicas(llama_8b());
+  auto torch = fully_sharded(llama_8b(), 8);
+  auto xla = torch;
+  xla.stack.stack = Stack::xla;
+  const auto recomputations = [](StepRun r, Recompute recompute, bool stated) {
+    r.shard.recompute = recompute;
+    r.shard.recompute_stated = stated;
+    std::string found;
+    for (const auto& [name, constant] : std::initializer_list<std::pair<const char*, double C::*>>{
+             {"full_xla ", &C::full_xla},
+             {"selective ", &C::selective},
+             {"selective_torch ", &C::selective_torch},
+             {"selective_xla ", &C::selective_xla},
+             {"unknown_xla ", &C::unknown_xla},
+             {"unknown_none ", &C::unknown_none},
+             {"unknown_more ", &C::unknown_more}}) {
+      if (matters(constant, r)) found += name;
+    }
+    return found;
+  };
+  for (const auto& r : {megatron_run, torch, xla}) {
+    EXPECT_EQ(recomputations(r, Recompute::none, true), "");
+  }
+  EXPECT_EQ(recomputations(megatron_run, Recompute::full, true), "");
+  EXPECT_EQ(recomputations(xla, Recompute::full, true), "full_xla ");
+  EXPECT_EQ(recomputations(megatron_run, Recompute::selective, true), "selective ");
+  EXPECT_EQ(recomputations(torch, Recompute::selective, true), "selective_torch ");
+  EXPECT_EQ(recomputations(xla, Recompute::selective, true), "selective_xla ");
+  for (const auto recompute : {Recompute::none, Recompute::selective, Recompute::full}) {
+    EXPECT_EQ(recomputations(xla, recompute, false), "unknown_xla ");
+  }
+  EXPECT_EQ(recomputations(torch, Recompute::none, false), "unknown_none ");
+  EXPECT_EQ(recomputations(torch, Recompute::selective, false), "selective unknown_none ");
+
+  // Experts.
+  auto experts = replicas(mixtral_8x7b());
+  for (const auto constant : {&C::expert_gemm, &C::expert_floor, &C::expert_kernels, &C::permute}) {
+    EXPECT_TRUE(matters(constant, experts));
+    EXPECT_FALSE(matters(constant, megatron_run));
+  }
+  EXPECT_FALSE(matters(&C::all_to_all, experts));
+  experts.shard.ep = 8;
+  EXPECT_TRUE(matters(&C::all_to_all, experts));
+  EXPECT_TRUE(matters(&C::all_to_all_exposed, experts));
+  // Whole-step graphs came late, to racks.
+  experts.stack.year = 2026.5;
+  EXPECT_FALSE(matters(&C::expert_graphs, experts));
+  experts.device.domain = 72;
+  EXPECT_TRUE(matters(&C::expert_graphs, experts));
+  experts.device = tpu_v5e();
+  EXPECT_TRUE(matters(&C::permute_tpu, experts));
+  for (const auto constant : {&C::permute, &C::expert_floor, &C::expert_kernels}) {
+    EXPECT_FALSE(matters(constant, experts));
+  }
+
+  // Context parallelism of torch slows the core down.
+  EXPECT_FALSE(matters(&C::cp_torch, torch));
+  torch.shard.cp = 2;
+  EXPECT_TRUE(matters(&C::cp_torch, torch));
+  megatron_run.shard.cp = 2;
+  EXPECT_FALSE(matters(&C::cp_torch, megatron_run));
+  EXPECT_FALSE(matters(&C::scan, megatron_run));
+  EXPECT_TRUE(matters(&C::scan, replicas(mamba())));
+  EXPECT_FALSE(matters(&C::step, xla));
+  EXPECT_TRUE(matters(&C::step, torch));
+}
+
 TEST(StepTime, FullRecomputationCostsAForwardPass) {
   for (const auto& [name, a] : every_kind()) {
     auto r = megatron(a, 4, 1, 8, 8);
@@ -526,6 +837,71 @@ TEST(StepTime, OptimizerIsSharedOut) {
   const auto whole = megatron(llama(32, 4096, 32, 14336, 0), 1, 1, 1, 8);
   EXPECT_NEAR(seconds(split.time().optimizer), seconds(whole.time().optimizer) / 16,
               0.01 * seconds(whole.time().optimizer) / 16);
+}
+
+TEST(StepTime, FrozenWeightsAreGatheredTwice) {
+  auto r = fully_sharded(llama_70b(), 64);
+  r.device.links.far = 1e8;  // nothing but the network counts
+  const double trained = r.seconds();
+  r.shard.frozen = true;
+  EXPECT_NEAR(r.seconds() / trained, 2.0 / 3, 0.02);
+}
+
+TEST(StepTime, MessagesGoFromStageToStage) {
+  auto r = megatron(llama(32, 4096, 32, 14336, 0), 4, 4, 2, 16);
+  r.schedule.interleave = 2;
+  const auto v = step_speed(r.device, r.stack, r.constants);
+  // There and back, for each micro-batch and chunk, in 16 bits.
+  const double bytes = 2 * 16 * 2 * 2 * 4096.0 * 4096 / 4;
+  EXPECT_NEAR(seconds(r.time().p2p), r.constants.p2p * bytes / v.links.far, 1e-9);
+  // The next stage is in the same node.
+  r.schedule.dp = 1;
+  EXPECT_NEAR(seconds(r.time().p2p), r.constants.p2p * bytes / v.links.near, 1e-9);
+}
+
+TEST(StepTime, ExpertsHaveTheirOwnRing) {
+  auto r = replicas(mixtral_8x7b(), 64);
+  r.shard.ep = 8;
+  r.shard.seq_len = 1;
+  r.device.links.far = 1e8;
+  const double far = r.device.links.far * r.constants.scaleout;
+  const auto p = parameters(r.architecture);
+  const double rest = p.total() - p.routed_experts;
+  // Eight experts on the devices of a node: each device sends its own through its own card. What
+  // all of them share goes through eight cards.
+  const double bytes = 6 * (p.routed_experts / 8 * 7 / 8 + rest * 63 / 64 / 8);
+  EXPECT_NEAR(seconds(r.time().dp), bytes / far, 0.03 * bytes / far);
+  // The states of all of them are shared out over all devices.
+  EXPECT_NEAR(seconds(r.time().optimizer),
+              26 * p.total() / 64 / (r.device.memory * r.constants.hbm),
+              0.001 * seconds(r.time().optimizer));
+  // Without expert parallelism they are split as everything else.
+  auto split = megatron(mixtral_8x7b(), 4, 1, 1, 8);
+  EXPECT_NEAR(seconds(split.time().optimizer),
+              26 * p.total() / 4 / (split.device.memory * split.constants.hbm),
+              0.001 * seconds(split.time().optimizer));
+}
+
+TEST(StepTime, EmbeddingAndHeadStandOnTheOuterStages) {
+  const auto a = llama(32, 4096, 32, 14336, 512000);
+  auto r = megatron(a, 1, 4, 1, 8);
+  const auto m = r.model();
+  const double stage = (parameters(a).total() - m.edge_params) / 4 + m.edge_params / 2;
+  EXPECT_NEAR(seconds(r.time().optimizer), 26 * stage / (r.device.memory * r.constants.hbm),
+              0.001 * seconds(r.time().optimizer));
+}
+
+TEST(StepTime, ATpuSliceIsOneNode) {
+  auto r = fully_sharded(llama_8b(), 256);
+  r.device = tpu_v5e();
+  r.stack.stack = Stack::xla;
+  const auto slowed = [&] {
+    return seconds(r.time().total()) / seconds(r.time().total() - r.time().stack);
+  };
+  const double year = step_speed(r.device, r.stack, r.constants).year;
+  EXPECT_NEAR(slowed(), year, 1e-9);
+  r.schedule.dp = 512;
+  EXPECT_NEAR(slowed(), year * (1 + r.constants.jitter), 1e-9);
 }
 
 TEST(StepTime, BlocksHoldTheParametersOfTheModel) {
