@@ -73,6 +73,8 @@ std::vector<Named> every_kind() {
   auto narrow = gpt(12, 768, 12, 50257);
   auto predicting = llama_8b();
   predicting.mtp_layers = 1;
+  auto weighed = llama_8b();
+  weighed.details.attention_gate = true;
   return {{"llama-8b", llama_8b()},
           {"llama-405b", llama_405b()},
           {"gpt-175b", gpt3_175b()},
@@ -80,6 +82,7 @@ std::vector<Named> every_kind() {
           {"one block", gpt(1, 64, 1, 100)},
           {"windows", windowed},
           {"multi-token", predicting},
+          {"gated attention", weighed},
           {"mixtral", mixtral_8x7b()},
           {"deepseek-v3", deepseek_v3()},
           {"latent experts", latent_moe()},
@@ -376,6 +379,14 @@ TEST(StepTime, MisalignedWidthsCostMore) {
   EXPECT_GT(products(14400, Maker::nvidia), 1.1 * products(14336, Maker::nvidia));
   EXPECT_NEAR(products(14400, Maker::amd), products(14336, Maker::amd),
               0.01 * products(14336, Maker::amd));
+  // A depth that tiles do not divide costs as much as such a width: two matrices, one of each.
+  auto r = replicas(gpt(8, 8192, 64, 0));
+  r.architecture.ffn_hidden = 32800;
+  const double all = r.block().block.products;
+  r.constants.misaligned = 1e-9;
+  const double aligned = r.block().block.products;
+  const double ffn = 2 * 32800.0 / (2 * 32800 + 4 * 8192);
+  EXPECT_NEAR(all / aligned - 1, ffn * step_constants().misaligned, 0.02);
 }
 
 TEST(StepTime, AttentionGrowsWithTheSequence) {
@@ -584,6 +595,34 @@ TEST(StepTime, HeadsPredictWhatIsTrainedOn) {
   const double logits = 4096.0 * 128256;
   EXPECT_NEAR(head(llama_8b()), 6 * logits * 4096 / v.half + 12 * logits / v.memory,
               0.1 * head(llama_8b()));
+}
+
+TEST(StepTime, OnlyProductsWithWeightsOfBlocksTakeTheFormat) {
+  auto r = replicas(llama_8b(), 64);
+  const auto half = r.block();
+  r.device = in_fp8(h100());
+  const auto fp8 = r.block();
+  EXPECT_LT(fp8.block.products, 0.65 * half.block.products);
+  EXPECT_EQ(fp8.block.attention, half.block.attention);
+  EXPECT_EQ(fp8.head, half.head);
+  EXPECT_GT(fp8.block.traffic, half.block.traffic);
+
+  // Gradients of 3.5 instead of 4 bytes, weights of 2.
+  r.shard.seq_len = 1;
+  r.device.links.far = 1e8;
+  const double low = seconds(r.time().dp);
+  r.device = h100();
+  r.device.links.far = 1e8;
+  EXPECT_NEAR(low / seconds(r.time().dp), 5.5 / 6, 0.01);
+}
+
+TEST(StepTime, CompressedQueriesAndKeysAreSharedOutWithTheSequence) {
+  // What latent attention compresses to is not divided by tensor parallelism, its tokens are.
+  auto r = megatron(deepseek_v3(), 8, 1, 1, 8);
+  r.shard.ep = 8;
+  const double shared = r.block().block.products;
+  r.shard.sequence_parallel = false;
+  EXPECT_GT(r.block().block.products, 1.02 * shared);
 }
 
 TEST(StepTime, RoutingMovesEachCopy) {
