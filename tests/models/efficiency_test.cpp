@@ -61,5 +61,20 @@ TEST(Efficiency, ConvertedKeepsTheRateOfTokens) {
   EXPECT_DOUBLE_EQ(converted_mfu(0.4, 48e9, 48e9), 0.4);
 }
 
+// chowdhery-2022, Appendix B: observed tokens per second over those at the peak.
+TEST(Efficiency, UtilizationOfAStep) {
+  // One A100 at its peak: 312e12 FLOP a second.
+  EXPECT_DOUBLE_EQ(step_mfu(312, 1e12, 1.0 * second, kA100), 1);
+  EXPECT_DOUBLE_EQ(step_mfu(312, 1e12, 2.0 * second, kA100), 0.5);
+  // Megatron's 1T model: 3,072 sequences of 2,048 tokens on 3,072 devices at 163 TFLOP/s of
+  // hardware FLOPs (narayanan-2021, Table 1).
+  const Time step = 2048 * 8e12 / 163e12 * second;
+  EXPECT_NEAR(step_mfu(2048, 8e12, step, kA100), 163.0 / 312, 1e-12);
+  // It agrees with that of a whole run.
+  const Flop compute = training_compute(6e9, 2048 * 1000);
+  EXPECT_NEAR(step_mfu(2048, 6e9, 3.0 * second, kA100),
+              implied_mfu(compute, kA100, 3000.0 * second * device, 1), 1e-12);
+}
+
 }  // namespace
 }  // namespace pretrain::models
