@@ -144,6 +144,14 @@ TEST(Collectives, InOneDomainNothingCrossesTheNetwork) {
   EXPECT_EQ(exchange_time(kBytes, 8, node, kNode), exchange_time(kBytes, 8, node, kNearOnly));
 }
 
+// Devices without links of their own talk through the host or the network, not in no time.
+TEST(Collectives, NoNearLinksAreNoFasterThanSome) {
+  const Links network{0, 50e9};
+  const Group node = group_of(8, 1, 8);
+  EXPECT_GE(gather_time(kBytes, node, network), gather_time(kBytes, node, kNode));
+  EXPECT_GE(exchange_time(kBytes, 8, node, network), exchange_time(kBytes, 8, node, kNode));
+}
+
 TEST(Collectives, LargerIsAMaximumWithARoundCorner) {
   EXPECT_DOUBLE_EQ(larger(3, 0), 3);
   EXPECT_DOUBLE_EQ(larger(0, 3), 3);

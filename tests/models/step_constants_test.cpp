@@ -191,5 +191,12 @@ TEST(StepConstants, CheckedIsReadOrUnverified) {
   EXPECT_NE(problem_of([&] { read(changed); }).what.find("'seen'"), std::string::npos);
 }
 
+TEST(StepConstants, NoRowsAreAnError) {
+  const auto text = shipped_text();
+  const auto begin = head_of(text).size();
+  const auto header = text.substr(begin, text.find('\n', begin) + 1 - begin);
+  EXPECT_EQ(problem_of([&] { read(header); }).what, "constant 'ceiling' is missing");
+}
+
 }  // namespace
 }  // namespace pretrain::models

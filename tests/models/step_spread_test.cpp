@@ -117,5 +117,18 @@ TEST(StepSpread, ErrorsSayWhere) {
   EXPECT_EQ(wide.where.column, 12U);
 }
 
+TEST(StepSpread, OneTwiceAndOneMissingIsAnError) {
+  EXPECT_EQ(problem_of([] {
+              read(kHeader +
+                   "dense_gpu,,0.3,1\ndense_gpu,,0.2,1\nmoe,,0.5,1\nother,,0.4,1\n"
+                   "unseen_generation,,0.35,1\nchosen_plan,,0.6,1\n");
+            }).what,
+            "a class of runs is missing, or stands twice");
+}
+
+TEST(StepSpread, NoRowsAreAnError) {
+  EXPECT_EQ(problem_of([] { read(kHeader); }).what, "a class of runs is missing, or stands twice");
+}
+
 }  // namespace
 }  // namespace pretrain::models

@@ -818,6 +818,44 @@ TEST(StepTime, TheSlowestStageSetsThePace) {
   EXPECT_NEAR(uneven.time().pipeline / uneven.time().total(), 1 - 81.0 / 88, 0.02);
 }
 
+// A micro-batch passes all stages, one after the other, however they are cut into chunks.
+TEST(StepTime, NoStepIsShorterThanOneMicroBatchThroughAllStages) {
+  for (const double m : {1.0, 2.0, 4.0, 8.0, 16.0}) {
+    for (const double v : {1.0, 2.0, 12.0}) {
+      auto r = megatron(gpt(96, 12288, 96, 0), 8, 8, 1, m);
+      r.schedule.interleave = v;
+      EXPECT_GE(r.seconds(), 96 * r.block().block.total()) << m << " " << v;
+    }
+  }
+}
+
+TEST(StepTime, ChunksThatDoNotDivideTheStageGainNothing) {
+  const auto run = [](double v) {
+    auto r = megatron(llama_8b(), 1, 4, 1, 64);
+    r.schedule.interleave = v;
+    return r.seconds();
+  };
+  for (const double v : {3.0, 5.0}) EXPECT_GE(run(v), run(8)) << v;
+}
+
+TEST(StepTime, MoreBlocksTakeLonger) {
+  for (const double p : {2.0, 4.0, 8.0}) {
+    double before = 0;
+    for (double layers = 24; layers <= 48; ++layers) {
+      const double time = megatron(llama(layers, 4096, 32, 14336), 1, p, 1, 64).seconds();
+      EXPECT_GE(time, before) << layers << " blocks on " << p;
+      before = time;
+    }
+  }
+}
+
+TEST(StepTime, EncoderDecodersUpdateAllOfTheirParameters) {
+  const auto r = replicas(t5(48), 1);
+  const double bytes = 26 * parameters(t5(48)).total();
+  EXPECT_NEAR(seconds(r.time().optimizer), bytes / (r.device.memory * r.constants.hbm),
+              0.02 * seconds(r.time().optimizer));
+}
+
 TEST(StepTime, MoreMicroBatchesMakeASmallerBubble) {
   double before = 1;
   for (double m = 1; m < 1000; m *= 2) {
