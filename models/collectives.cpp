@@ -9,6 +9,9 @@ namespace {
 
 constexpr double kLatency = 10e-6;  // s, of one hop with its kernel
 
+/// Devices without links to each other go through the network.
+double near_rate(const Links& links) { return links.near > 0 ? links.near : links.far; }
+
 }  // namespace
 
 double larger(double x, double y) {
@@ -24,7 +27,8 @@ double gather_time(double bytes, const Group& g, const Links& links) {
   if (g.ranks <= 1) return 0;
   const bool leaves = g.near < g.ranks;
   const double passed = (g.ranks - 1) / g.ranks * bytes;
-  const double near = g.near > 1 && links.near > 0 ? passed / links.near : 0;
+  const double inside = near_rate(links);
+  const double near = g.near > 1 && inside > 0 ? passed / inside : 0;
   const double far = leaves && links.far > 0 ? passed / g.near / links.far : 0;
   const double hops = std::log2(g.near) + (leaves ? 2 * std::log2(g.domains()) : 0);
   return larger(near, far) + kLatency * hops;
@@ -33,7 +37,8 @@ double gather_time(double bytes, const Group& g, const Links& links) {
 double exchange_time(double bytes, double copies, const Group& g, const Links& links) {
   if (g.ranks <= 1) return 0;
   const double domains = g.domains();
-  const double near = links.near > 0 ? bytes * (g.near - 1) / g.ranks / links.near : 0;
+  const double inside = near_rate(links);
+  const double near = inside > 0 ? bytes * (g.near - 1) / g.ranks / inside : 0;
   double far = 0;
   if (domains > 1 && links.far > 0) {
     const double visited = domains * (1 - std::pow(1 - 1 / domains, copies));

@@ -441,15 +441,15 @@ StepTime step_time(const StepModel& m, const StepSpeed& v, const ShardTime& x,
   const double average = (m.layers * block + edge) / p;
   double slowest = average;
   if (p > 1) {
-    if (std::fmod(m.layers, p * chunks) == 0) {
+    if (std::fmod(m.layers, p) == 0) {
       slowest = m.layers / p * block + edge;
-    } else if (std::fmod(m.layers + 2, p * chunks) == 0) {
+    } else if (std::fmod(m.layers + 2, p) == 0) {
       // Embedding and head count as a block each.
       const double layers = (m.layers + 2) / p;
       slowest = std::max(layers * block, (layers - 1) * block + edge);
     } else {
-      // Whole blocks in each chunk; the last stage, with the head, has what is left.
-      const double layers = chunks * std::ceil(m.layers / (p * chunks));
+      // Whole blocks; the last stage, with the head, has what is left.
+      const double layers = std::ceil(m.layers / p);
       const double last = std::max(0.0, m.layers - (p - 1) * layers);
       slowest = std::max({layers * block, last * block + edge, average});
     }
@@ -498,8 +498,7 @@ StepTime step_time(const StepModel& m, const StepSpeed& v, const ShardTime& x,
                               gather_time(both * experts, expert_group, v.links);
       // Interleaved chunks finish one after the other while the last micro-batches run through.
       const double window =
-          v.stack.legacy ? 0
-                         : c.dp_window * slowest * (1 + (chunks - 1) * std::min(p, micro)) / chunks;
+          v.stack.legacy ? 0 : c.dp_window * slowest * (1 + (chunks - 1) * p) / chunks;
       const double over = exchange - window;
       const double soft = 0.5 * (over + std::sqrt(over * over + 0.01 * exchange * exchange));
       t.dp = larger(soft, c.dp_exposed * exchange) * second;

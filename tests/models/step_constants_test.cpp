@@ -195,7 +195,7 @@ TEST(StepConstants, NoRowsAreAnError) {
   const auto text = shipped_text();
   const auto begin = head_of(text).size();
   const auto header = text.substr(begin, text.find('\n', begin) + 1 - begin);
-  EXPECT_EQ(problem_of([&] { read(header); }).what, "constant 'ceiling' is missing");
+  EXPECT_EQ(problem_of([&] { read(header); }).what, "no constants");
 }
 
 }  // namespace

@@ -386,7 +386,8 @@ TEST(StepTime, MisalignedWidthsCostMore) {
   r.constants.misaligned = 1e-9;
   const double aligned = r.block().block.products;
   const double ffn = 2 * 32800.0 / (2 * 32800 + 4 * 8192);
-  EXPECT_NEAR(all / aligned - 1, ffn * step_constants().misaligned, 0.02);
+  // 32,800 is a multiple of 32: a third of the penalty.
+  EXPECT_NEAR(all / aligned - 1, ffn * step_constants().misaligned / 3, 0.02);
 }
 
 TEST(StepTime, AttentionGrowsWithTheSequence) {
@@ -797,7 +798,9 @@ TEST(StepTime, BubbleIsThatOfTheSchedule) {
         const auto t = r.time();
         const double even = seconds(t.products + t.attention + t.traffic + t.head + t.routing +
                                     t.recompute + t.host + t.tp + t.cp + t.all_to_all + t.fsdp);
-        EXPECT_NEAR(seconds(t.pipeline) / even, (p - 1) / (v * m), 1e-9) << p << v << m;
+        // With fewer micro-batches than stages, chunks wait for the first to come round.
+        const double waits = std::max(0.0, p - m) * (1 - 1 / v);
+        EXPECT_NEAR(seconds(t.pipeline) / even, ((p - 1) / v + waits) / m, 1e-9) << p << v << m;
       }
     }
   }
@@ -839,9 +842,10 @@ TEST(StepTime, ChunksThatDoNotDivideTheStageGainNothing) {
 }
 
 TEST(StepTime, MoreBlocksTakeLonger) {
-  for (const double p : {2.0, 4.0, 8.0}) {
+  // On stages only in whole rounds: a block less on the last one makes room for the head.
+  for (const double p : {1.0, 2.0, 4.0, 8.0}) {
     double before = 0;
-    for (double layers = 24; layers <= 48; ++layers) {
+    for (double layers = 24; layers <= 48; layers += p) {
       const double time = megatron(llama(layers, 4096, 32, 14336), 1, p, 1, 64).seconds();
       EXPECT_GE(time, before) << layers << " blocks on " << p;
       before = time;
