@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -199,6 +200,15 @@ TEST(EstimateWork, DeviceNamesAndFormats) {
 
 // ---- work, time, devices
 
+constexpr double kSettled = 0.002;  // relative: the search for a number of devices
+
+std::string digits(double value) {
+  std::ostringstream text;
+  text.precision(17);
+  text << value;
+  return text.str();
+}
+
 TEST(EstimateWork, SolvesForWhatIsBlank) {
   const std::string kGpt = "params_b,device,mfu,goodput,";
   const std::string kCells = "30,A100,0.4,0.9,";
@@ -221,33 +231,94 @@ TEST(EstimateWork, SolvesForWhatIsBlank) {
   expect_near(tokens[Key::training_flops], 6.0 * 30e9 * 600e9, 1e-6);
 
   // The same with the efficiency modeled, and from booked hours.
-  const OneRun modeled{joined("params_b,device,tokens_b,devices", "30,A100,600,1024")};
-  std::ostringstream booked;
-  booked.precision(17);
-  booked << modeled[Key::device_hours];
-  const OneRun from_hours{
-      joined("params_b,device,device_hours,devices", "30,A100," + booked.str() + ",1024")};
-  expect_near(*from_hours.result().estimate.duration.tokens, 600e9);
-  expect_near(from_hours[Key::training_days], modeled[Key::training_days]);
-  expect_near(from_hours[Key::facility_energy_mwh], modeled[Key::facility_energy_mwh]);
+  for (const auto& options : {EstimateOptions{}, kSixNd}) {
+    const OneRun modeled{joined("params_b,device,tokens_b,devices", "30,A100,600,1024"), options};
+    const auto booked = digits(modeled[Key::device_hours]);
+    const OneRun from_hours{
+        joined("params_b,device,device_hours,devices", "30,A100," + booked + ",1024"), options};
+    expect_near(*from_hours.result().estimate.duration.tokens, 600e9);
+    expect_near(from_hours[Key::training_days], modeled[Key::training_days]);
+    expect_near(from_hours[Key::facility_energy_mwh], modeled[Key::facility_energy_mwh]);
+  }
   const OneRun hours_and_days{joined("device,device_hours,days", "A100,2400,10")};
   expect_near((*hours_and_days.result().estimate.duration.devices).in(device), 10);
-  const OneRun only_hours{joined("params_b,device,device_hours", "30,A100," + booked.str())};
-  expect_near(*only_hours.result().estimate.duration.tokens, 600e9);
-  EXPECT_FALSE(only_hours.has(Key::training_days)) << "hours alone say nothing about days";
+  const OneRun regressed{joined("params_b,device,tokens_b,devices", "30,A100,600,1024"), kSixNd};
+  const auto hours = digits(regressed[Key::device_hours]);
+  for (const auto& options : {EstimateOptions{}, kSixNd}) {
+    const OneRun only_hours{joined("params_b,device,device_hours", "30,A100," + hours), options};
+    expect_near(*only_hours.result().estimate.duration.tokens, 600e9);
+    EXPECT_FALSE(only_hours.has(Key::training_days)) << "hours alone say nothing about days";
+    EXPECT_EQ(place_of(only_hours.result().estimate.rate.mfu), "efficiency.llmcarbon")
+        << "nor about devices, without which there is no step";
+  }
+}
+
+TEST(EstimateWork, StepsSolveForWhatIsBlank) {
+  struct Case {
+    std::string header;
+    std::string cells;
+    double devices;
+  };
+  const std::vector<Case> cases{
+      {"params_b,device", "30,A100", 1024},
+      {"architecture,device,seq_len,global_batch_seqs", "llama-3.1-8b,H100,8192,1024", 256},
+      {"architecture,device,seq_len", "llama-3.1-8b,H100,8192", 256},
+      {"architecture,device,seq_len,global_batch_seqs,framework_family,tp,pp,micro_batch_seqs",
+       "llama-3.1-70b,H100,8192,2048,megatron,8,4,1", 512},
+      {"architecture,device,seq_len,global_batch_seqs,tp,ep,micro_batch_seqs,framework_family",
+       "mixtral-8x7b,H100,4096,1024,2,8,1,megatron", 128},
+      {"architecture,device,seq_len", "llama-3.1-8b,tpu-v5p,8192", 256}};
+  for (const auto& [header, cells, count] : cases) {
+    SCOPED_TRACE(cells);
+    const auto with = [&, h = header, c = cells](const std::string& columns,
+                                                 const std::string& values) {
+      return joined(h + "," + columns, c + "," + values);
+    };
+    const auto n = digits(count);
+    const OneRun days{with("tokens_b,devices", "1000," + n)};
+    ASSERT_TRUE(days.ok()) << days.failure().what;
+    EXPECT_EQ(place_of(days.result().estimate.rate.mfu), "efficiency.step");
+    const auto time = digits(days[Key::training_days]);
+
+    const OneRun tokens{with("devices,days", n + "," + time)};
+    expect_near(*tokens.result().estimate.duration.tokens, 1000e9, 1e-9);
+    EXPECT_EQ(tokens[Key::mfu], days[Key::mfu]);
+
+    const OneRun devices{with("tokens_b,days", "1000," + time)};
+    const double needed = (*devices.result().estimate.duration.devices).in(device);
+    EXPECT_EQ(place_of(devices.result().estimate.duration.devices), "devices.needed");
+    EXPECT_NEAR(needed, count, 1 + kSettled * count) << "whole devices";
+    EXPECT_EQ(place_of(devices.result().estimate.rate.mfu), "efficiency.step");
+    expect_near(devices[Key::mfu], days[Key::mfu], kSettled);
+  }
 }
 
 TEST(EstimateWork, ScalesAsTheEquationsSay) {
   const std::string header = "params_b,device,devices,tokens_b";
-  const OneRun base{joined(header, "30,A100,1024,600")};
-  const OneRun tokens{joined(header, "30,A100,1024,1200")};
-  const OneRun devices{joined(header, "30,A100,2048,600")};
-  for (const auto key : {Key::training_flops, Key::training_days, Key::device_hours,
-                         Key::node_energy_mwh, Key::facility_energy_mwh, Key::embodied_tco2e}) {
-    expect_near(tokens[key], 2 * base[key]);
+  for (const auto& options : {EstimateOptions{}, kSixNd}) {
+    const OneRun base{joined(header, "30,A100,1024,600"), options};
+    const OneRun tokens{joined(header, "30,A100,1024,1200"), options};
+    for (const auto key : {Key::training_flops, Key::training_days, Key::device_hours,
+                           Key::node_energy_mwh, Key::facility_energy_mwh, Key::embodied_tco2e}) {
+      expect_near(tokens[key], 2 * base[key]);
+    }
+    EXPECT_EQ(tokens[Key::mfu], base[Key::mfu]);
   }
+  const OneRun base{joined(header, "30,A100,1024,600"), kSixNd};
+  const OneRun devices{joined(header, "30,A100,2048,600"), kSixNd};
   expect_near(devices[Key::training_days], base[Key::training_days] / 2);
   expect_near(devices[Key::facility_energy_mwh], base[Key::facility_energy_mwh]);
+  // A step on more devices waits longer for the network: shorter runs, no fewer hours.
+  double last_days = HUGE_VAL;
+  double last_hours = 0;
+  for (const char* count : {"64", "256", "1024", "4096"}) {
+    const OneRun run{joined(header + ",seq_len,tp,pp,micro_batch_seqs,global_batch_seqs,recompute",
+                            "30,A100," + std::string{count} + ",600,2048,4,2,1,4096,selective")};
+    EXPECT_LT(run[Key::training_days], last_days) << count;
+    EXPECT_GT(run[Key::device_hours], last_hours) << count;
+    last_days = run[Key::training_days];
+    last_hours = run[Key::device_hours];
+  }
 }
 
 TEST(EstimateWork, MoreTokensMoreOfEverything) {
@@ -353,20 +424,77 @@ TEST(EstimateWork, EfficiencyGivenAchievedImpliedOrModeled) {
     const Key key = options.method == Method::llmcarbon ? Key::hfu : Key::mfu;
     return OneRun{joined("params_b,device,devices,tokens_b", params + ",A100,8,1"), options}[key];
   };
+  const auto out_of_range = [](const std::string& params, const EstimateOptions& options) {
+    const OneRun run{joined("params_b,device,devices,tokens_b", params + ",A100,8,1"), options};
+    return run.warning(Oddity::efficiency_range) != nullptr;
+  };
   const auto regression = [](double n) {
     return (-5.60233749e-23 * n * n + 8.45435587e-11 * n + 1.34546129e+02) / 312;
   };
-  expect_near(modeled("175"), 0.75 * regression(175e9));
+  expect_near(modeled("175", kSixNd), 0.75 * regression(175e9));
   expect_near(modeled("175", {.method = Method::llmcarbon}), regression(175e9));
   // Outside its range the regression stays at its nearer end, with a warning.
-  EXPECT_EQ(modeled("0.1"), modeled("1"));
-  EXPECT_EQ(modeled("100000"), modeled("1500"));
-  EXPECT_TRUE(OneRun(joined("params_b,device,devices,tokens_b", "0.1,A100,8,1"))
-                  .warning(Oddity::efficiency_range));
-  EXPECT_TRUE(OneRun(joined("params_b,device,devices,tokens_b", "2000,A100,8,1"))
-                  .warning(Oddity::efficiency_range));
-  EXPECT_FALSE(OneRun(joined("params_b,device,devices,tokens_b", "175,A100,8,1"))
-                   .warning(Oddity::efficiency_range));
+  EXPECT_EQ(modeled("0.1", kSixNd), modeled("1", kSixNd));
+  EXPECT_EQ(modeled("100000", kSixNd), modeled("1500", kSixNd));
+  for (const char* params : {"0.1", "2000"}) {
+    EXPECT_TRUE(out_of_range(params, kSixNd)) << params;
+    EXPECT_FALSE(out_of_range(params, {})) << "a step has no such range";
+  }
+  EXPECT_FALSE(out_of_range("175", kSixNd));
+  EXPECT_LT(modeled("0.1"), modeled("1")) << "small products fill a device less";
+}
+
+TEST(EstimateWork, UtilizationIsThatOfAStep) {
+  for (const char* cells :
+       {"dense,,30,,A100,1024", "moe,,46.7,12.9,H100,64", ",llama-2-7b,,,V100,8",
+        ",llama-2-7b,,,tpu-v4,64", ",nemotron-3-super,,,B200,512"}) {
+    const OneRun run{joined("type,architecture,params_b,active_params_b,device,devices,tokens_b",
+                            std::string{cells} + ",100")};
+    ASSERT_TRUE(run.ok()) << cells << run.failure().what;
+    const auto& e = run.result().estimate;
+    EXPECT_EQ(place_of(e.rate.mfu), "efficiency.step") << cells;
+    EXPECT_GT(run[Key::mfu], 0.01) << cells;
+    EXPECT_LT(run[Key::mfu], 1) << cells;
+    ASSERT_TRUE(e.step.question) << cells;
+    // As many tokens as go through the step.
+    const auto& q = *e.step.question;
+    expect_near(run[Key::tokens_per_s_per_device],
+                q.batch_tokens / q.devices / e.step.time.total().in(second));
+    EXPECT_EQ(q.devices, (*e.duration.devices).in(device)) << cells;
+  }
+}
+
+TEST(EstimateWork, TheRegressionIsLeftForWhatHasNoStep) {
+  const std::string header = "type,params_b,device,peak_tflops,device_tdp_w,devices,tokens_b";
+  const auto from = [&](const std::string& cells, const EstimateOptions& options = {}) {
+    const OneRun run{joined(header, cells), options};
+    EXPECT_TRUE(run.ok()) << cells << run.failure().what;
+    const auto& rate = run.result().estimate.rate;
+    EXPECT_FALSE(run.predicted().low(Key::training_days)) << "its spread was not measured";
+    return std::string{rate.mfu ? place_of(rate.mfu) : place_of(rate.hfu)};
+  };
+  EXPECT_EQ(from("dense,7,A100,,,64,100", kSixNd), "efficiency.llmcarbon");
+  EXPECT_EQ(from("dense,7,A100,,,64,100", {.method = Method::llmcarbon}),
+            "efficiency.llmcarbon.hardware");
+  EXPECT_EQ(from("dense,7,Foo 9000,300,400,64,100"), "efficiency.llmcarbon") << "no memory";
+  EXPECT_EQ(from("vision,7,A100,,,64,100"), "efficiency.llmcarbon") << "no usual shape";
+}
+
+TEST(EstimateWork, FrameworksThatNobodyKnowsAreTimed) {
+  const auto step = [](const std::string& family) {
+    const OneRun run{
+        joined("architecture,device,devices,tokens_b,seq_len,tp,micro_batch_seqs,recompute,"
+               "global_batch_seqs,framework_family",
+               "llama-3.1-8b,H100,64,1000,4096,2,1,none,512," + family)};
+    EXPECT_TRUE(run.ok()) << family << run.failure().what;
+    EXPECT_EQ(place_of(run.result().estimate.rate.mfu), "efficiency.step") << family;
+    return run[Key::iteration_s];
+  };
+  EXPECT_EQ(step("nonesuch"), step("other"));
+  // What is said of the software makes a difference, and none that is out of all proportion.
+  for (const char* family : {"", "megatron", "fsdp_torch", "deepspeed", "xla_gpu"}) {
+    EXPECT_NEAR(std::log(step(family) / step("other")), 0, std::log(2)) << family;
+  }
 }
 
 TEST(EstimateWork, MixtureOfExpertsWorksWithItsActiveParameters) {

@@ -76,6 +76,13 @@ const std::vector<Case>& cases() {
       {"device,device_tdp_w,device_hours\nFoo 9000,350,100\n", {}},
       {"device,device_hours,devices,region\ntpu-v5e,100,8,us-west1\n", {}},
       {"params_b,device\n7,A100\n", {}},
+      {"params_b,device,devices,tokens_b\n30,A100,1024,600\n", {.method = Method::six_nd}},
+      {"architecture,device,peak_tflops,device_tdp_w,devices,tokens_b,reported_flop_convention\n"
+       "llama-2-7b,Foo 9000,300,400,64,1000,model_full_attention\n",
+       {}},
+      {"architecture,device,devices,tokens_b\nllama-2-7b,A100,64,1000\n", {.interval = 0}},
+      {"architecture,device,days,tokens_b\nmixtral-8x7b,H100,60,1000\n",
+       {.plan = PlanMode::best, .interval = 0.5}},
   };
   return all;
 }
@@ -214,6 +221,11 @@ const std::map<std::string, Equation, std::less<>>& equations() {
   return all;
 }
 
+/// Whether it is only a part of the time of a step.
+bool part_of_a_step(std::string_view id) {
+  return id.starts_with("step.") && id != "step.time" && id != "step.interval";
+}
+
 TEST(Explain, EachStepFollowsFromItsTerms) {
   std::set<std::string, std::less<>> used;
   for (const auto& [csv, options] : cases()) {
@@ -245,7 +257,7 @@ TEST(Explain, EachStepFollowsFromItsTerms) {
   for (const auto& equation : shipped_catalogue().equations().all()) {
     if (equation.id == "efficiency.llmcarbon.throughput" || equation.id == "params.block" ||
         equation.id == "params.mtp" || equation.id == "params.state_space" ||
-        equation.id == "traffic.state_space") {
+        equation.id == "traffic.state_space" || part_of_a_step(equation.id)) {
       continue;
     }
     EXPECT_TRUE(used.contains(equation.id)) << equation.id << " is never shown";
@@ -309,6 +321,24 @@ TEST(Explain, StepsUseOnlyWhatStandsBefore) {
       results.push_back(step.result);
     }
   }
+}
+
+TEST(Explain, TheTimeOfAStepIsShown) {
+  const std::string csv = "architecture,device,devices,tokens_b,tp\nllama-2-7b,A100,64,1000,2\n";
+  const auto shown = [&](const EstimateOptions& options) {
+    const OneRun run{csv, options};
+    std::vector<std::string> ids;
+    for (const auto& step : explain(run.result())) {
+      const std::string_view id = step.equation;
+      if (id.starts_with("step.") || id.starts_with("efficiency.")) ids.emplace_back(id);
+    }
+    return ids;
+  };
+  using Ids = std::vector<std::string>;
+  EXPECT_EQ(shown({}), (Ids{"step.time", "efficiency.step", "step.interval"}));
+  EXPECT_EQ(shown({.interval = 0}), (Ids{"step.time", "efficiency.step"}));
+  EXPECT_EQ(shown({.method = Method::six_nd}),
+            (Ids{"efficiency.llmcarbon", "efficiency.converted"}));
 }
 
 TEST(Explain, InputsHaveABasisAndAPlace) {

@@ -120,6 +120,7 @@ inline constexpr double kExact = 1e-12;  // relative: one equation after the oth
 inline constexpr double kHoursPerDay = 24.0;
 
 inline const EstimateOptions kBlind{.blind = true};
+inline const EstimateOptions kSixNd{.method = Method::six_nd};
 inline const EstimateOptions kLlmcarbon{.embodied = Embodied::llmcarbon};
 inline const EstimateOptions kCard{.embodied = Embodied::card};
 inline const EstimateOptions kServer{.embodied = Embodied::server};
