@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "models/parameters.hpp"
 #include "planner/explain.hpp"
@@ -111,8 +112,14 @@ TEST(MemoryFit, WhatIsOpenIsChosenAndSaid) {
   EXPECT_EQ(input_of(open, "tp", Basis::model), "1");
   EXPECT_EQ(input_of(open, "dp", Basis::model), "64");
   EXPECT_EQ(input_of(open, "sharding", Basis::model), "zero3");
-  EXPECT_EQ(input_of(open, "recompute", Basis::model), "none");
+  EXPECT_NE(input_of(open, "recompute", Basis::model), "absent");
+  EXPECT_NE(input_of(open, "micro_batch_seqs", Basis::model), "absent");
   EXPECT_EQ(input_of(open, "weight_bytes", Basis::model), "2");
+  // Recomputation follows the micro-batch: of one sequence everything can be kept.
+  const OneRun short_one{joined("architecture,device,devices,tokens_b,micro_batch_seqs",
+                                "llama-3.1-8b,H100,64,1000,1")};
+  EXPECT_EQ(input_of(short_one, "micro_batch_seqs", Basis::given), "1");
+  EXPECT_EQ(input_of(short_one, "recompute", Basis::model), "none");
 
   const OneRun partly{joined("architecture,device,devices,tokens_b,tp,framework_family,recompute",
                              "llama-3.1-8b,H100,64,1000,2,megatron,full")};
@@ -153,10 +160,117 @@ TEST(MemoryFit, ParametersAloneHaveAUsualShape) {
       joined("type,active_params_b," + header + "sharding", "moe,12.9,46.7,H100,64,1000,zero3")};
   expect_near(models::parameters(mixture.scenario().architecture).total(), 46.7e9, 0.01);
   expect_near(models::parameters(mixture.scenario().architecture).active(), 12.9e9, 0.1);
-  // A row that does not say how it is trained is not asked for memory: those of LLMCarbon.
-  EXPECT_FALSE(OneRun(joined("params_b,device,devices,tokens_b", "175,V100,10000,300"))
-                   .has(Key::memory_gib_per_device));
 }
+
+TEST(MemoryFit, RowsThatDoNotSayHowTheyAreTrainedAreNotJudged) {
+  // Those of LLMCarbon: the first usual plan that fits, and no verdict where none does.
+  const OneRun run{joined("params_b,device,devices,tokens_b", "175,V100,10000,300")};
+  EXPECT_EQ(run.result().status(), Status::ok);
+  EXPECT_TRUE(run.result().estimate.fit.chose_plan);
+  EXPECT_TRUE(verdict(run).fits);
+  EXPECT_LE(run[Key::memory_gib_per_device], verdict(run).capacity.in(gibibyte));
+  const OneRun crowded{joined("params_b,device,devices,tokens_b", "1000,V100,8,300")};
+  EXPECT_FALSE(verdict(crowded).fits);
+  EXPECT_FALSE(crowded.result().estimate.fit.judged);
+  EXPECT_EQ(crowded.result().status(), Status::ok) << "the shape is only a usual one";
+  EXPECT_TRUE(crowded.has(Key::training_days));
+  // What is counted, or says how it is trained, is judged.
+  for (const auto& csv :
+       {joined("architecture,device,devices,tokens_b", "llama-3.1-405b,V100,8,300"),
+        joined("params_b,device,devices,tokens_b,seq_len", "1000,V100,8,300,2048")}) {
+    EXPECT_EQ(OneRun(csv).result().status(), Status::infeasible) << csv;
+  }
+  // The regression needs no plan.
+  const OneRun regressed{joined("params_b,device,devices,tokens_b", "175,V100,10000,300"), kSixNd};
+  EXPECT_FALSE(regressed.has(Key::memory_gib_per_device));
+}
+
+TEST(MemoryFit, OpenBatchesTakeWhatFitsOfAUsualOne) {
+  constexpr double kUsualTokens = 32768;
+  for (const char* cells :
+       {"llama-3.1-8b,H100,64,", "llama-3.1-70b,H100,64,8192", "llama-2-7b,A100-40GB,8,2048",
+        "gpt2-xl,V100,8,1024", "llama-3.1-8b,tpu-v5p,64,65536"}) {
+    const OneRun run{joined("architecture,device,devices,seq_len", cells)};
+    const auto& v = verdict(run);
+    const double tokens = v.recipe.micro_batch * v.recipe.seq_len;
+    EXPECT_TRUE(v.fits) << cells;
+    EXPECT_LE(tokens, std::max(kUsualTokens, v.recipe.seq_len)) << cells;
+    EXPECT_GE(v.recipe.micro_batch, 1) << cells;
+  }
+  const OneRun roomy{joined("architecture,device,devices,seq_len", "gpt2-medium,H100,8,1024")};
+  EXPECT_EQ(verdict(roomy).recipe.micro_batch * 1024, kUsualTokens);
+  // In Megatron one sequence is usual.
+  const OneRun megatron{joined("architecture,device,devices,seq_len,framework_family",
+                               "gpt2-medium,H100,8,1024,megatron")};
+  EXPECT_EQ(verdict(megatron).recipe.micro_batch, 1);
+}
+
+// ---- whose plan
+
+const std::string kPlanned =
+    "architecture,device,devices,seq_len,global_batch_seqs,tp,pp,micro_batch_seqs,"
+    "framework_family,recompute,cp";
+const std::vector<std::string> kPlans{
+    "llama-3.1-8b,H100,64,8192,512,2,1,1,megatron,none,",
+    "llama-3.1-8b,H100,64,8192,512,,,,fsdp_torch,full,",
+    "llama-3.1-8b,MI300X,64,8192,512,1,1,2,,selective,",
+    "llama-3.1-8b,H100,64,131072,64,4,1,1,megatron,none,4",
+    "llama-3.1-70b,H100,512,8192,1024,8,4,1,megatron,none,",
+    "llama-3.1-405b,H100,16384,8192,2048,8,16,1,megatron,selective,",
+    "llama-2-70b,A100,256,4096,1024,8,4,1,megatron,selective,",
+    "llama-2-7b,A100,64,4096,1024,1,1,4,fsdp_torch,full,",
+    "llama-3.1-8b,tpu-v5p,256,8192,512,,,,maxtext_xla,full,",
+    "gpt2-xl,V100,8,1024,512,1,1,8,,full,",
+    "mixtral-8x7b,H100,128,4096,1024,4,2,1,megatron,none,",
+    "nemotron-3-super,B200,512,8192,3072,2,1,1,megatron,selective,"};
+
+TEST(PlanSearch, TheBestPlanIsNeverSlower) {
+  std::size_t compared = 0;
+  for (const auto& cells : kPlans) {
+    const auto csv = joined(kPlanned, cells);
+    const OneRun best{csv, {.plan = PlanMode::best}};
+    ASSERT_EQ(best.result().status(), Status::ok) << cells << reason(best.result());
+    EXPECT_TRUE(best.result().estimate.fit.chose_plan);
+    EXPECT_FALSE(verdict(best).tight) << cells;
+    EXPECT_EQ(place_of(best.result().estimate.rate.mfu), "efficiency.step");
+    for (const auto mode : {PlanMode::stated, PlanMode::usual}) {
+      const OneRun other{csv, {.plan = mode}};
+      if (other.result().status() != Status::ok) continue;
+      EXPECT_GE(best[Key::tokens_per_s_per_device],
+                other[Key::tokens_per_s_per_device] * (1 - 1e-9))
+          << cells << (mode == PlanMode::usual ? " usual" : " as stated");
+      ++compared;
+    }
+  }
+  EXPECT_GE(compared, 20U);
+}
+
+TEST(PlanSearch, TheBestPlanIsWhole) {
+  for (const auto& cells : kPlans) {
+    const OneRun run{joined(kPlanned, cells), {.plan = PlanMode::best}};
+    const auto& plan = verdict(run).plan;
+    EXPECT_EQ(plan.tp * plan.pp * plan.cp * plan.dp, (*run.scenario().devices).in(device)) << cells;
+    EXPECT_GE(*run.scenario().global_batch, plan.dp) << cells;
+    const double sequences = plan.dp * verdict(run).recipe.micro_batch;
+    EXPECT_EQ(std::fmod(*run.scenario().global_batch, sequences), 0) << cells;
+    EXPECT_LE(plan.pp, run.scenario().architecture.layers) << cells;
+    EXPECT_EQ(std::fmod(run.scenario().architecture.heads, plan.tp), 0) << cells;
+  }
+}
+
+TEST(PlanSearch, UsualAndBestPassOverTheStatedPlan) {
+  const std::string header = "architecture,device,devices,tokens_b,tp,pp,micro_batch_seqs";
+  for (const auto mode : {PlanMode::usual, PlanMode::best}) {
+    const OneRun stated{joined(header, "llama-3.1-8b,H100,64,1000,8,4,1"), {.plan = mode}};
+    const OneRun blank{joined(header, "llama-3.1-8b,H100,64,1000,,,"), {.plan = mode}};
+    EXPECT_TRUE(stated.result().estimate.fit.chose_plan);
+    EXPECT_EQ(stated[Key::mfu], blank[Key::mfu]);
+    EXPECT_EQ(stated[Key::memory_gib_per_device], blank[Key::memory_gib_per_device]);
+    EXPECT_EQ(input_of(stated, "tp", Basis::given), "absent");
+  }
+}
+
+// ---- contradictions, questions
 
 TEST(MemoryFit, ContradictionsAreErrors) {
   expect_failure(joined(kHeader + "seq_len", "llama-2-7b,H100,12,1,3,1,4,4096"),
