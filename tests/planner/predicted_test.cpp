@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <string>
 
@@ -188,6 +189,98 @@ TEST(Predicted, EmbodiedIsComparedOverTheReportedDays) {
   const auto unseen = *blind.compared().find(Key::embodied_tco2e);
   EXPECT_DOUBLE_EQ(*unseen.predicted, blind[Key::embodied_tco2e]);
   EXPECT_NE(unseen.basis.find("predicted days"), std::string_view::npos);
+}
+
+// ---- intervals
+
+const std::string kTimed =
+    "architecture,device,devices,tokens_b,seq_len,global_batch_seqs,tp,micro_batch_seqs,recompute,"
+    "region\nllama-2-7b,A100,64,1000,4096,1024,2,1,none,FRA\n";
+
+double width(const OneRun& run, Key key = Key::mfu) {
+  const auto low = run.predicted().low(key);
+  const auto high = run.predicted().high(key);
+  EXPECT_TRUE(low && high) << info_of(key).name;
+  return low && high ? std::log(*high / *low) : 0;
+}
+
+TEST(Predicted, OnlyWhatFollowsFromTheRateHasAnInterval) {
+  const OneRun run{kTimed};
+  ASSERT_TRUE(run.ok()) << run.failure().what;
+  for (std::size_t i = 0; i < kKeys; ++i) {
+    const auto key = static_cast<Key>(i);
+    const auto& kOfRate = Predicted::kOfRate;
+    const bool rate = std::find(kOfRate.begin(), kOfRate.end(), key) != kOfRate.end();
+    ASSERT_EQ(run.predicted().low(key).has_value(), rate) << info_of(key).name;
+    ASSERT_EQ(run.predicted().high(key).has_value(), rate) << info_of(key).name;
+    if (!rate) continue;
+    EXPECT_LT(*run.predicted().low(key), run[key]) << info_of(key).name;
+    EXPECT_GT(*run.predicted().high(key), run[key]) << info_of(key).name;
+    // One factor for all of them, either way.
+    EXPECT_NEAR(*run.predicted().low(key) * *run.predicted().high(key), run[key] * run[key],
+                1e-9 * run[key] * run[key]);
+    EXPECT_NEAR(width(run, key), width(run), 1e-9) << info_of(key).name;
+  }
+}
+
+TEST(Predicted, IntervalsAreAsWideAsAsked) {
+  const auto asked = [](double level) { return width(OneRun{kTimed, {.interval = level}}); };
+  EXPECT_LT(asked(0.5), asked(0.9));
+  EXPECT_LT(asked(0.9), asked(0.99));
+  EXPECT_EQ(asked(0.9), width(OneRun{kTimed}));
+  const OneRun none{kTimed, {.interval = 0}};
+  const OneRun half{kTimed, {.interval = 0.5}};
+  for (std::size_t i = 0; i < kKeys; ++i) {
+    const auto key = static_cast<Key>(i);
+    EXPECT_FALSE(none.predicted().low(key) || none.predicted().high(key)) << info_of(key).name;
+    EXPECT_EQ(none.predicted()[key], half.predicted()[key]) << "the prediction stays";
+  }
+  // Whose plan is open, and a device that nothing was measured on, is less certain.
+  const std::string header = "architecture,device,devices,tokens_b,tp";
+  const OneRun stated{joined(header, "llama-2-7b,H100,64,1000,2")};
+  EXPECT_GT(width(OneRun{joined(header, "llama-2-7b,H100,64,1000,")}), width(stated));
+  EXPECT_GE(width(OneRun{joined(header, "llama-2-7b,P100,64,1000,2")}), width(stated));
+}
+
+TEST(Predicted, WhatIsStatedOrMeasuredHasNoInterval) {
+  const std::string header = "architecture,device,devices,tokens_b,days,device_hours,mfu";
+  const auto has = [](const OneRun& run, Key key) {
+    EXPECT_TRUE(run.ok()) << run.failure().what;
+    return run.predicted().low(key).has_value();
+  };
+  for (const char* cells : {"llama-2-7b,A100,64,100,,,0.4", "llama-2-7b,A100,64,100,30,,",
+                            "llama-2-7b,A100,,100,,9000,"}) {
+    const OneRun run{joined(header, cells)};
+    for (const auto key : Predicted::kOfRate) {
+      EXPECT_FALSE(run.predicted()[key] && has(run, key)) << info_of(key).name << cells;
+    }
+  }
+  // The days are stated: how many tokens they are enough for is what is uncertain.
+  const OneRun tokens{joined(header, "llama-2-7b,A100,64,,30,,")};
+  EXPECT_TRUE(has(tokens, Key::mfu));
+  EXPECT_FALSE(has(tokens, Key::training_days));
+  EXPECT_FALSE(has(tokens, Key::device_hours));
+}
+
+TEST(Predicted, ComparisonsHaveTheIntervalOfTheirPrediction) {
+  const std::string csv =
+      "params_b,device,devices,tokens_b,seq_len,global_batch_seqs,region,reported_memory_gib,"
+      "reported_iteration_s,reported_tokens_per_s_per_device,reported_tflops_per_device,"
+      "reported_mfu,reported_days,reported_device_hours,reported_device_power_w,"
+      "reported_energy_mwh,reported_tco2e_operational,reported_flop_convention\n"
+      "30,A100,1024,600,2048,1024,FRA,40,5,600,120,0.4,12,300000,350,200,10,6nd\n";
+  const OneRun run{csv};
+  ASSERT_TRUE(run.ok()) << run.failure().what;
+  std::size_t with = 0;
+  for (const auto& item : run.compared()) {
+    EXPECT_EQ(item.low, run.predicted().low(item.key)) << info_of(item.key).name;
+    EXPECT_EQ(item.high, run.predicted().high(item.key)) << info_of(item.key).name;
+    if (item.low) ++with;
+  }
+  EXPECT_EQ(with, 6U) << "all of the rate but the HFU";
+  for (const auto& item : OneRun{csv, {.interval = 0}}.compared()) {
+    EXPECT_FALSE(item.low || item.high) << info_of(item.key).name;
+  }
 }
 
 TEST(Predicted, NothingReportedOrNothingComputedComparesNothing) {

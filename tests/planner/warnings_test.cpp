@@ -4,6 +4,7 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 #include "tests/planner/rows.hpp"
 
@@ -34,6 +35,54 @@ TEST(Warnings, NamesAreShownWhereTheyMatter) {
   EXPECT_FALSE(once_per_name(Oddity::mfu_conflict)) << "differs from row to row";
   const std::string endless(1000, 'x');
   EXPECT_LT(to_text({Oddity::unknown_region, 0, 0, endless, {}}, shipped_catalogue()).size(), 300U);
+}
+
+TEST(Warnings, PlansThatDoNotComeOutEvenAreTold) {
+  struct Case {
+    const char* header;
+    const char* cells;
+    Oddity oddity;
+    std::vector<const char*> parts;  ///< of the text
+  };
+  const std::vector<Case> cases{
+      {"tp,pp,dp", "2,2,8", Oddity::plan_devices, {"plan", "32 devices", "64"}},
+      {"tp,pp,cp", "2,3,1", Oddity::plan_devices, {"plan", "60 devices", "64"}},
+      {"tp,micro_batch_seqs,global_batch_seqs",
+       "2,3,1000",
+       Oddity::plan_batch,
+       {"micro_batch_seqs", "96", "global_batch_seqs", "1000"}}};
+  for (const auto& [header, cells, oddity, parts] : cases) {
+    const OneRun run{joined(std::string{"architecture,device,devices,tokens_b,seq_len,"} + header,
+                            std::string{"llama-3.1-8b,H100,64,1000,4096,"} + cells)};
+    ASSERT_TRUE(run.ok()) << run.failure().what;
+    ASSERT_NE(run.warning(oddity), nullptr) << cells;
+    const auto text = to_text(*run.warning(oddity), shipped_catalogue());
+    for (const char* part : parts) {
+      EXPECT_NE(text.find(part), std::string::npos) << part << " is not in " << text;
+    }
+    EXPECT_EQ(place_of(run.result().estimate.rate.mfu), "efficiency.step") << "still timed";
+  }
+}
+
+TEST(Warnings, FormatsThatADeviceLacksAreTold) {
+  const std::string header = "architecture,device,devices,tokens_b,dtype";
+  const OneRun half{joined(header, "llama-2-7b,V100,64,100,bf16")};
+  ASSERT_NE(half.warning(Oddity::ambiguous_dtype), nullptr);
+  const auto taken = to_text(*half.warning(Oddity::ambiguous_dtype), shipped_catalogue());
+  EXPECT_NE(taken.find("bf16"), std::string::npos) << taken;
+  EXPECT_NE(taken.find("fp16"), std::string::npos) << taken;
+  EXPECT_EQ(half[Key::mfu], OneRun(joined(header, "llama-2-7b,V100,64,100,fp16"))[Key::mfu]);
+  // No other format stands for 8 bits: no peak, no rate.
+  const OneRun eight{joined(header, "llama-2-7b,A100,64,100,fp8")};
+  ASSERT_NE(eight.warning(Oddity::no_efficiency), nullptr);
+  const auto missing = to_text(*eight.warning(Oddity::no_efficiency), shipped_catalogue());
+  for (const char* part : {"fp8", "a100-sxm-80", "peak_tflops"}) {
+    EXPECT_NE(missing.find(part), std::string::npos) << part << " is not in " << missing;
+  }
+  EXPECT_FALSE(eight.has(Key::mfu));
+  EXPECT_FALSE(eight.has(Key::training_days));
+  EXPECT_TRUE(OneRun(joined(header + ",peak_tflops", "llama-2-7b,A100,64,100,fp8,600"))
+                  .has(Key::training_days));
 }
 
 TEST(Warnings, HoldsAFewAndNeverOverflows) {
