@@ -207,7 +207,11 @@ TEST(BadInput, OptionsAndSubcommands) {
   refused({"estimate", database, "--method", "guess"}, "guess");
   refused({"estimate", database, "--embodied", "act"}, "act");
   refused({"estimate", database, "--samples", "10"}, "--samples");
-  refused({"estimate", database, "--interval", "0.9"}, "--interval");
+  for (const char* level : {"1", "-1", "x", "1.5", "nan", "90%", ""}) {
+    refused({"estimate", database, "--interval", level}, "--interval");
+  }
+  refused({"estimate", database, "--interval", "1"}, "such as 0.9");
+  refused({"estimate", database, "--plan", "fastest"}, "--plan");
   refused({"estimate", database, "--nonsense"}, "--nonsense");
   refused({"estimate"}, "file");
   refused({"list", "things"}, "things");

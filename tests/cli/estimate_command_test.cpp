@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <map>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "models/core/table.hpp"
 #include "planner/catalogue.hpp"
@@ -522,11 +525,198 @@ TEST(EstimateCommand, WarningsOfAKindAreCounted) {
   std::string text = "name,params_b,device,devices,tokens_b,region\n";
   for (int i = 0; i < 1000; ++i)
     text += "r" + std::to_string(i) + ",0.1,a100-sxm-80,8,1,atlantis\n";
-  const auto ran = planner({"estimate", planner.write("r.csv", text), "--format", "csv"});
+  const auto ran =
+      planner({"estimate", planner.write("r.csv", text), "--format", "csv", "--method", "6nd"});
   EXPECT_EQ(ran.status, 0);
   EXPECT_EQ(count_of(ran.err, "unknown region 'atlantis'"), 1U) << "the same name, once";
   EXPECT_EQ(count_of(ran.err, "outside the 1e9"), 20U);
   EXPECT_CONTAINS(ran.err, "980 more warnings of a kind shown above");
+}
+
+// ---- the time of a step
+
+/// Runs whose rate follows from the time of a step, with published numbers beside it.
+const char* const kTimed =
+    "id,name,architecture,device,devices,tokens_b,seq_len,global_batch_seqs,tp,micro_batch_seqs,"
+    "reported_days,reported_mfu,reported_iteration_s,reported_device_power_w,region\n"
+    "s,stated,llama-2-7b,a100-sxm-80,64,1000,4096,1024,2,1,45,0.5,15,350,FRA\n"
+    "o,open,llama-2-7b,a100-sxm-80,64,1000,4096,1024,,,45,0.5,15,350,FRA\n"
+    "t,tpu,llama-2-7b,tpu-v4,64,1000,4096,1024,,,45,0.5,15,,us-east-1\n"
+    "m,mixture,mixtral-8x7b,h100-sxm,64,1000,4096,1024,,,45,0.4,15,350,FRA\n";
+
+const std::set<std::string>& of_rate() {
+  static const std::set<std::string> names{
+      "mfu",         "tokens_per_s_per_device", "tflops_per_device",
+      "iteration_s", "training_days",           "device_hours"};
+  return names;
+}
+
+TEST(EstimateCommand, WhatFollowsFromTheRateHasAnInterval) {
+  const Program planner;
+  const auto file = planner.write("r.csv", kTimed);
+  const auto ran = planner({"estimate", file, "--format", "json"});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  expect_valid(ran.out);
+  const auto document = ran.json();
+  ASSERT_EQ(document["runs"].size(), 4U);
+  for (const auto& run : document["runs"]) {
+    SCOPED_TRACE(run["name"].get<std::string>());
+    std::set<std::string> with;
+    for (const auto& [name, quantity] : run["predicted"].items()) {
+      EXPECT_EQ(quantity.contains("low"), quantity.contains("high")) << name;
+      if (!quantity.contains("low")) continue;
+      with.insert(name);
+      EXPECT_LT(quantity["low"].get<double>(), quantity["value"].get<double>()) << name;
+      EXPECT_LT(quantity["value"].get<double>(), quantity["high"].get<double>()) << name;
+      EXPECT_GT(quantity["low"].get<double>(), 0) << name;
+    }
+    EXPECT_EQ(with, of_rate());
+    for (const auto& [name, compared] : run["compared"].items()) {
+      EXPECT_EQ(compared.contains("low"), of_rate().contains(name)) << name;
+      const auto& predicted = run["predicted"][name];
+      EXPECT_EQ(compared.value("low", Json{}), predicted.value("low", Json{})) << name;
+      EXPECT_EQ(compared.value("high", Json{}), predicted.value("high", Json{})) << name;
+    }
+  }
+}
+
+TEST(EstimateCommand, IntervalsAreAsWideAsAsked) {
+  const Program planner;
+  const auto file = planner.write("r.csv", kTimed);
+  const auto runs = [&](const std::string& level) {
+    const auto ran = planner({"estimate", file, "--format", "json", "--interval", level});
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    return ran.json()["runs"];
+  };
+  const auto none = runs("0");
+  const auto half = runs("0.5");
+  const auto wide = runs("0.9");
+  EXPECT_TRUE(wide == planner({"estimate", file, "--format", "json"}).json()["runs"])
+      << "0.9 is the default";
+  for (std::size_t i = 0; i < none.size(); ++i) {
+    EXPECT_FALSE(contains(none[i].dump(), "\"low\"") || contains(none[i].dump(), "\"high\""));
+    for (const auto& name : of_rate()) {
+      const auto& narrow = half[i]["predicted"][name];
+      const auto& broad = wide[i]["predicted"][name];
+      EXPECT_LT(broad["low"].get<double>(), narrow["low"].get<double>()) << name;
+      EXPECT_LT(narrow["high"].get<double>(), broad["high"].get<double>()) << name;
+      EXPECT_EQ(narrow["value"], none[i]["predicted"][name]["value"]) << name;
+      EXPECT_EQ(narrow["value"], broad["value"]) << "the prediction stays";
+    }
+  }
+  // People see it too, unless it is not wanted.
+  EXPECT_CONTAINS(planner({"estimate", file}).out, "90%");
+  EXPECT_CONTAINS(planner({"estimate", file, "--interval", "0.5"}).out, "50%");
+  EXPECT_FALSE(contains(planner({"estimate", file, "--interval", "0"}).out, "for 90%"));
+}
+
+TEST(EstimateCommand, CsvHasColumnsForTheIntervalsThatAreAskedFor) {
+  const Program planner;
+  const auto file = planner.write("r.csv", kTimed);
+  const CsvAnswer plain{planner({"estimate", file, "--format", "csv"}).out};
+  EXPECT_EQ(plain.header(), kCsvHeader);
+  EXPECT_EQ(
+      CsvAnswer{planner({"estimate", file, "--format", "csv", "--interval", "0"}).out}.header(),
+      kCsvHeader);
+  const auto ran = planner({"estimate", file, "--format", "csv", "--interval", "0.8"});
+  const CsvAnswer answer{ran.out};
+  std::string wanted = kCsvHeader;
+  wanted.insert(
+      wanted.find(",tokens_b,"),
+      ",iteration_s_low,iteration_s_high,tokens_per_s_per_device_low,tokens_per_s_per_device_high,"
+      "tflops_per_device_low,tflops_per_device_high,mfu_low,mfu_high,hfu_low,hfu_high,"
+      "training_days_low,training_days_high,device_hours_low,device_hours_high");
+  EXPECT_EQ(answer.header(), wanted);
+  const auto runs =
+      planner({"estimate", file, "--format", "json", "--interval", "0.8"}).json()["runs"];
+  ASSERT_EQ(answer.rows.size(), runs.size());
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    for (const auto& name : of_rate()) {
+      for (const char* end : {"low", "high"}) {
+        EXPECT_EQ(number(answer.rows[i].at(name + "_" + end)),
+                  runs[i]["predicted"][name][end].get<double>())
+            << name;
+      }
+    }
+    EXPECT_EQ(answer.rows[i].at("hfu_low"), "");
+    // The other columns stay what they are.
+    for (const auto& [column, cell] : plain.rows[i]) EXPECT_EQ(answer.rows[i].at(column), cell);
+  }
+  // A rate that is not predicted has blank ends.
+  const auto given =
+      planner.write("g.csv", "device,params_b,tokens_b,devices,mfu\nH100,7,1,8,0.4\n");
+  const auto blank = planner({"estimate", given, "--format", "csv", "--interval", "0.8"});
+  EXPECT_EQ(CsvAnswer{blank.out}.rows.at(0).at("mfu_low"), "");
+}
+
+TEST(EstimateCommand, AStepIsBrokenDownAndTraced) {
+  const Program planner;
+  const auto file = planner.write("r.csv", kTimed);
+  const auto document = planner({"estimate", file, "--format", "json"}).json();
+  for (const auto& run : document["runs"]) {
+    SCOPED_TRACE(run["name"].get<std::string>());
+    const auto step = run["breakdown"]["step_time_s"];
+    double sum = 0;
+    for (const auto& [name, part] : step.items()) {
+      if (name == "total" || name == "per_device") continue;
+      ASSERT_TRUE(part.is_number()) << name;
+      sum += part.get<double>();
+    }
+    const double total = step["total"].get<double>();
+    EXPECT_GT(total, 0);
+    EXPECT_NEAR(sum, total, 1e-9 * total);
+    EXPECT_NEAR(run["predicted"]["iteration_s"]["value"].get<double>(), total, 1e-9 * total)
+        << "a step is one iteration";
+    EXPECT_EQ(run["inputs"]["mfu"]["basis"], "model");
+    EXPECT_TRUE(run["inputs"]["mfu"]["source"].get<std::string>().starts_with("efficiency.step"));
+
+    std::map<std::string, Json> trace;
+    for (const auto& entry : run["trace"]) trace[entry["equation"].get<std::string>()] = entry;
+    ASSERT_TRUE(trace.contains("step.time") && trace.contains("efficiency.step"));
+    EXPECT_EQ(trace["step.time"]["result"].get<double>(), total);
+    EXPECT_EQ(trace["efficiency.step"]["result"], run["predicted"]["mfu"]["value"]);
+    EXPECT_EQ(trace["efficiency.step"]["values"]["t"]["value"].get<double>(), total);
+    EXPECT_FALSE(trace.contains("efficiency.llmcarbon"));
+    // The factor of the trace is that of the intervals.
+    const auto& mfu = run["predicted"]["mfu"];
+    EXPECT_NEAR(trace["step.interval"]["result"].get<double>(),
+                mfu["high"].get<double>() / mfu["value"].get<double>(), 1e-9);
+  }
+  const auto regressed =
+      planner({"estimate", file, "--format", "json", "--method", "6nd"}).json()["runs"];
+  for (const auto& run : regressed) {
+    EXPECT_FALSE(run["breakdown"].contains("step_time_s"));
+    EXPECT_FALSE(run["predicted"]["mfu"].contains("low"));
+  }
+}
+
+TEST(EstimateCommand, PlansAreThoseAskedFor) {
+  const Program planner;
+  const auto file = planner.write("r.csv", kTimed);
+  const auto run = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"estimate", file, "--format", "json"});
+    const auto ran = planner.run(more);
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    return ran.out;
+  };
+  const auto given = run({});
+  EXPECT_EQ(run({"--plan", "given"}), given);
+  const auto best = run({"--plan", "best"});
+  EXPECT_EQ(run({"--choose-plan"}), best);
+  const auto usual = Json::parse(run({"--plan", "usual"}))["runs"];
+  const auto fastest = Json::parse(best)["runs"];
+  const auto stated = Json::parse(given)["runs"];
+  const auto rate = [](const Json& one) {
+    return one["predicted"]["tokens_per_s_per_device"]["value"].get<double>();
+  };
+  for (std::size_t i = 0; i < stated.size(); ++i) {
+    EXPECT_GE(rate(fastest[i]), rate(usual[i])) << stated[i]["name"];
+    EXPECT_GE(rate(fastest[i]), rate(stated[i])) << stated[i]["name"];
+    EXPECT_EQ(fastest[i]["inputs"]["tp"]["basis"], "model");
+    EXPECT_EQ(usual[i]["inputs"]["tp"]["basis"], "model");
+  }
+  EXPECT_EQ(stated[0]["inputs"]["tp"]["basis"], "given");
+  EXPECT_EQ(rate(usual[1]), rate(stated[1])) << "nothing of it was stated";
 }
 
 TEST(EstimateCommand, HelpAndVersion) {
