@@ -293,6 +293,59 @@ TEST(EstimateWork, StepsSolveForWhatIsBlank) {
   }
 }
 
+TEST(EstimateWork, DevicesSolvedForTakeAsLongAsWasStated) {
+  // Where the plan, or what a replica has of the batch, jumps with the number of devices.
+  struct Case {
+    const char* run;
+    const char* tokens_b;
+    double days;
+    const char* family;
+  };
+  for (const auto& [model, tokens, days, family] :
+       {Case{"llama-3.1-8b,h100-sxm", "1000", 10, ""},
+        Case{"llama-3.1-8b,h100-sxm", "15000", 90, ""},
+        Case{"llama-3.1-70b,a100-sxm-80", "100", 33, "megatron"},
+        Case{"llama-3.1-8b,mi300x", "1000", 33, "megatron"}}) {
+    const auto with = [&, m = model, t = tokens, f = family](const char* column, double value) {
+      return joined(
+          std::string{"architecture,device,tokens_b,framework_family,global_batch_seqs,"} + column,
+          fmt::format("{},{},{},1024,{}", m, t, f, digits(value)));
+    };
+    const OneRun solved{with("days", days)};
+    ASSERT_TRUE(solved.ok()) << model;
+    const double n = (*solved.result().estimate.duration.devices).in(device);
+    const OneRun again{with("devices", n)};
+    EXPECT_NEAR(again[Key::training_days] / days, 1, kSettled + 1 / n)
+        << model << ", " << days << " days, " << n << " devices";
+  }
+}
+
+TEST(EstimateWork, AsFewDevicesAsDoItAreSolvedFor) {
+  const std::string header = "params_b,device,tokens_b,global_batch_seqs,";
+  const OneRun run{joined(header + "devices", "30,A100,1000,2048,1024")};
+  const OneRun back{
+      joined(header + "days", "30,A100,1000,2048," + digits(run[Key::training_days]))};
+  EXPECT_NEAR((*back.result().estimate.duration.devices).in(device), 1024, 1 + kSettled * 1024);
+}
+
+TEST(EstimateWork, DevicesSolvedForHoldTheStatedReplica) {
+  const OneRun run{
+      joined("architecture,device,tokens_b,days,tp,pp", "llama-3.1-8b,H100,10,33,8,1")};
+  ASSERT_TRUE(run.ok());
+  EXPECT_GE((*run.result().estimate.duration.devices).in(device), 8)
+      << "the same row with so many devices is refused";
+}
+
+TEST(EstimateWork, AWholePlanSaysHowManyDevices) {
+  const OneRun run{joined(
+      "architecture,device,tokens_b,days,seq_len,global_batch_seqs,tp,pp,dp,micro_batch_seqs",
+      "llama-3.1-8b,H100,1000,30,4096,1024,2,1,16,1")};
+  ASSERT_TRUE(run.ok());
+  EXPECT_TRUE((*run.result().estimate.duration.devices).in(device) == 32 ||
+              run.warning(Oddity::plan_devices))
+      << "other devices than the plan is timed on, in silence";
+}
+
 TEST(EstimateWork, ScalesAsTheEquationsSay) {
   const std::string header = "params_b,device,devices,tokens_b";
   for (const auto& options : {EstimateOptions{}, kSixNd}) {

@@ -341,6 +341,24 @@ TEST(Explain, TheTimeOfAStepIsShown) {
             (Ids{"efficiency.llmcarbon", "efficiency.converted"}));
 }
 
+TEST(Explain, WhatIsStatedIsShownAsStated) {
+  // A plan that is chosen whatever the row says is not given.
+  const std::string csv =
+      "architecture,device,devices,tokens_b,tp,pp,cp,ep,seq_len,global_batch_seqs\n"
+      "mixtral-8x7b,H100,64,1000,2,1,2,4,4096,1024\n";
+  for (const auto mode : {PlanMode::stated, PlanMode::usual, PlanMode::best}) {
+    const OneRun run{csv, {.plan = mode}};
+    ASSERT_TRUE(run.ok()) << run.failure().what;
+    for (const auto& input : inputs_of(run.result())) {
+      const auto col = find_column(input.column);
+      if (input.basis != Basis::given || !col || !run.row().has(*col)) continue;
+      if (const auto number = column_of(*col).numeric() ? run.row().number(*col) : std::nullopt) {
+        EXPECT_EQ(std::get<double>(input.value), *number) << input.column;
+      }
+    }
+  }
+}
+
 TEST(Explain, InputsHaveABasisAndAPlace) {
   for (const auto& [csv, options] : cases()) {
     const OneRun run{csv, options};

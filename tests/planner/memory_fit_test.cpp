@@ -245,6 +245,14 @@ TEST(PlanSearch, TheBestPlanIsNeverSlower) {
   EXPECT_GE(compared, 20U);
 }
 
+TEST(PlanSearch, TheBestPlanIsNeverSlowerThanOneOfOpenRecomputation) {
+  const auto csv = joined(kPlanned, "llama-3.1-8b,V100,64,4096,1024,2,1,1,,,");
+  const OneRun stated{csv};
+  const OneRun best{csv, {.plan = PlanMode::best}};
+  ASSERT_EQ(stated.result().status(), Status::ok);
+  EXPECT_GE(best[Key::tokens_per_s_per_device], stated[Key::tokens_per_s_per_device] * (1 - 1e-9));
+}
+
 TEST(PlanSearch, TheBestPlanIsWhole) {
   for (const auto& cells : kPlans) {
     const OneRun run{joined(kPlanned, cells), {.plan = PlanMode::best}};
@@ -258,6 +266,24 @@ TEST(PlanSearch, TheBestPlanIsWhole) {
   }
 }
 
+TEST(PlanSearch, TimeAndMemoryAreThoseOfOnePlan) {
+  for (const auto mode : {PlanMode::stated, PlanMode::usual, PlanMode::best}) {
+    for (const auto& cells : kPlans) {
+      SCOPED_TRACE(static_cast<int>(mode));
+      const OneRun run{joined(kPlanned, cells), {.plan = mode}};
+      ASSERT_TRUE(run.ok()) << cells;
+      const auto& question = run.result().estimate.step.question;
+      ASSERT_TRUE(question) << cells;
+      const auto& plan = verdict(run).plan;
+      EXPECT_EQ(question->shard.tp, plan.tp) << cells;
+      EXPECT_EQ(question->shard.ep, plan.ep) << cells;
+      EXPECT_EQ(question->schedule.pp, plan.pp) << cells;
+      EXPECT_EQ(question->schedule.dp, plan.dp) << cells;
+      EXPECT_EQ(question->shard.micro_batch, verdict(run).recipe.micro_batch) << cells;
+    }
+  }
+}
+
 TEST(PlanSearch, UsualAndBestPassOverTheStatedPlan) {
   const std::string header = "architecture,device,devices,tokens_b,tp,pp,micro_batch_seqs";
   for (const auto mode : {PlanMode::usual, PlanMode::best}) {
@@ -267,6 +293,55 @@ TEST(PlanSearch, UsualAndBestPassOverTheStatedPlan) {
     EXPECT_EQ(stated[Key::mfu], blank[Key::mfu]);
     EXPECT_EQ(stated[Key::memory_gib_per_device], blank[Key::memory_gib_per_device]);
     EXPECT_EQ(input_of(stated, "tp", Basis::given), "absent");
+  }
+}
+
+TEST(PlanSearch, WhatAPlanWouldRecomputeIsNotCountedInAnother) {
+  // In the convention that counts recomputation, of a plan that does less of it.
+  const std::string header =
+      "architecture,device,devices,tokens_b,seq_len,global_batch_seqs,tp,micro_batch_seqs,"
+      "recompute,reported_flop_convention";
+  const auto csv = joined(header, "llama-3.1-8b,H100,64,1000,4096,1024,2,1,full,hardware");
+  const OneRun best{csv, {.plan = PlanMode::best}};
+  ASSERT_NE(verdict(best).recipe.recompute, models::Recompute::full);
+  const OneRun given{csv};
+  EXPECT_LT(best[Key::tflops_per_device] / best[Key::tokens_per_s_per_device],
+            0.99 * given[Key::tflops_per_device] / given[Key::tokens_per_s_per_device]);
+}
+
+TEST(PlanSearch, ShapesThatAreOnlyUsualAreNotJudged) {
+  for (const auto mode : {PlanMode::stated, PlanMode::usual, PlanMode::best}) {
+    const OneRun run{joined("params_b,device,devices,tokens_b", "1000,V100,8,300"), {.plan = mode}};
+    EXPECT_EQ(run.result().status(), Status::ok) << static_cast<int>(mode);
+  }
+}
+
+TEST(PlanSearch, NoMoreReplicasThanSequences) {
+  const std::string header = "architecture,device,devices,tokens_b,seq_len,global_batch_seqs,tp";
+  for (const auto mode : {PlanMode::stated, PlanMode::usual, PlanMode::best}) {
+    for (const char* tp : {"", "2"}) {
+      const OneRun run{joined(header, "llama-2-7b,H100,256,100,4096,64," + std::string{tp}),
+                       {.plan = mode}};
+      // Refused, or with a plan that has a sequence for each replica.
+      if (run.result().status() != Status::ok) continue;
+      EXPECT_LE(verdict(run).plan.dp, 64) << static_cast<int>(mode) << " tp " << tp;
+      expect_near(run[Key::iteration_s], run.result().estimate.step.time.total().in(second), 1e-9);
+    }
+  }
+}
+
+TEST(PlanSearch, AStepHasTheStatedBatch) {
+  const std::string header =
+      "architecture,device,devices,tokens_b,seq_len,global_batch_seqs,micro_batch_seqs,tp,"
+      "framework_family,recompute,micro_batches";
+  // The second asks for more than there is, the third for less.
+  for (const char* cells : {"llama-2-7b,B200,64,100,4096,1024,2,1,megatron,none,",
+                            "llama-2-7b,B200,1024,100,4096,1024,2,1,megatron,none,",
+                            "llama-2-7b,B200,64,100,4096,1024,2,1,megatron,none,2"}) {
+    const OneRun run{joined(header, cells)};
+    ASSERT_TRUE(run.result().estimate.step.question) << cells;
+    expect_near(run.result().estimate.step.question->batch_tokens, 1024.0 * 4096);
+    expect_near(run[Key::iteration_s], run.result().estimate.step.time.total().in(second), 1e-9);
   }
 }
 

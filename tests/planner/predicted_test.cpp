@@ -262,6 +262,24 @@ TEST(Predicted, WhatIsStatedOrMeasuredHasNoInterval) {
   EXPECT_FALSE(has(tokens, Key::device_hours));
 }
 
+TEST(Predicted, HoursOfDevicesSolvedForHaveAnInterval) {
+  // As many devices as the stated days ask for: they follow from the rate, and so do their hours.
+  const OneRun run{joined("architecture,device,tokens_b,days", "llama-2-7b,A100,1000,30")};
+  ASSERT_TRUE(run.ok()) << run.failure().what;
+  EXPECT_FALSE(run.predicted().low(Key::training_days));
+  EXPECT_TRUE(run.predicted().low(Key::device_hours));
+}
+
+TEST(Predicted, NoIntervalReachesAboveThePeak) {
+  for (const double level : {0.9, 0.99, 0.999}) {
+    const OneRun run{
+        joined("architecture,device,devices,tokens_b,seq_len", "llama-2-7b,A100,64,1000,4096"),
+        {.interval = level}};
+    ASSERT_TRUE(run.predicted().high(Key::mfu));
+    EXPECT_LE(*run.predicted().high(Key::mfu), 1) << level;
+  }
+}
+
 TEST(Predicted, ComparisonsHaveTheIntervalOfTheirPrediction) {
   const std::string csv =
       "params_b,device,devices,tokens_b,seq_len,global_batch_seqs,region,reported_memory_gib,"
