@@ -572,21 +572,19 @@ bool fill(const FitQuestion& q, Search& search) {
       }
     }
     if (q.micro_batch || micro_batch <= 1) return false;
-    micro_batch = std::max(1.0, std::floor(micro_batch / 2));
+    // Where replicas share sequences unevenly, the mean.
+    const bool whole = sequences == std::floor(sequences);
+    micro_batch = std::max(1.0, whole ? std::floor(micro_batch / 2) : micro_batch / 2);
   }
 }
 
 }  // namespace
 
-FitVerdict fit(const Architecture& a, const FitQuestion& q, Bytes device_memory) {
-  const auto basis = memory_basis(a);
+FitVerdict fit(const MemoryBasis& basis, const FitQuestion& q, Bytes device_memory) {
   FitVerdict v;
   v.capacity = usable_memory(device_memory);
   v.plan = q.plan;
   v.recipe = q.recipe;
-  v.plan.interleave = q.interleave.value_or(1);
-  v.plan.sequence_parallel = q.sequence_parallel.value_or(q.plan.tp > 1);
-  v.chose_sequence_parallel = !q.sequence_parallel && q.plan.tp > 1;
   // First with room for the allocator's gaps, then without.
   Search roomy{basis, v.capacity / (1 + kGaps), v};
   v.fits = fill(q, roomy);
@@ -594,6 +592,10 @@ FitVerdict fit(const Architecture& a, const FitQuestion& q, Bytes device_memory)
   Search search{basis, v.capacity, v};
   v.fits = v.tight = fill(q, search);
   return v;
+}
+
+FitVerdict fit(const Architecture& a, const FitQuestion& q, Bytes device_memory) {
+  return fit(memory_basis(a), q, device_memory);
 }
 
 }  // namespace pretrain::models

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "models/state_space.hpp"
-#include "models/training_compute.hpp"
 
 namespace pretrain::models {
 
@@ -332,6 +331,11 @@ double joined(double work, double wait, double q) {
 }  // namespace
 
 StepModel step_model(const Architecture& a, double seq_len) {
+  return step_model(a, seq_len, memory_basis(a), token_work(a, seq_len));
+}
+
+StepModel step_model(const Architecture& a, double seq_len, const MemoryBasis& memory,
+                     const TokenWork& work) {
   using Split = StepModel::Product::Split;
   StepModel m;
   // A token of an encoder-decoder runs through one of the stacks.
@@ -342,7 +346,6 @@ StepModel step_model(const Architecture& a, double seq_len) {
   m.ssm_layers = share * a.ssm_layers;
   m.dense_layers = share * a.dense_layers();
   m.moe_layers = share * a.moe_layers;
-  const auto memory = memory_basis(a);
   for (std::size_t i = 0; i < memory.kinds.size(); ++i) {
     const double of_mean = memory.kinds[i].count / m.layers;
     m.split_params += of_mean * memory.blocks[i].sharded;
@@ -352,7 +355,6 @@ StepModel step_model(const Architecture& a, double seq_len) {
   m.edge_params = memory.first + memory.last;
   m.hidden = a.hidden;
 
-  const auto work = token_work(a, seq_len);
   const double attentions = attention_layers(a);  // with cross-attention
   if (attentions > 0) {
     const auto add = [&](double width, double depth, Split split) {

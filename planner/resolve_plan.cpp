@@ -1,10 +1,10 @@
+#include "planner/resolve_plan.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-
-#include "planner/memory_fit.hpp"
 
 namespace pretrain::planner {
 
@@ -93,12 +93,12 @@ void read_plan(const RunRow& row, PlanMode mode, StatedPlan& p) {
     p.tp = row.number(Col::tp);
     p.pp = row.number(Col::pp);
     p.dp = row.number(Col::dp);
+    p.cp = row.number(Col::cp);
     p.ep = row.number(Col::ep);
     p.interleave = row.number(Col::interleave);
     p.micro_batch = row.number(Col::micro_batch_seqs);
     p.micro_batches = row.number(Col::micro_batches);
   }
-  p.cp = row.number(Col::cp);
   p.weight_bytes = row.number(Col::weight_bytes);
   p.gradient_bytes = row.number(Col::gradient_bytes);
   p.optimizer_bytes = row.number(Col::optimizer_bytes);
@@ -230,7 +230,10 @@ bool resolve_plan(const RunRow& row, Scenario& s, Warnings& warnings, RowFailure
     s.device_memory = known(*s.device->memory_gb * gibibyte, Basis::catalogue, &s.device->origin);
   }
   s.plan.said = says_how(row);
-  if (!s.has_architecture && s.device_memory && s.options.method == Method::full) {
+  const bool known_hours = s.tokens && (s.booked || (s.devices && s.days));
+  const bool timed = !s.mfu && s.peak && !known_hours;
+  if (!s.has_architecture && s.device_memory && s.options.method == Method::full &&
+      (s.plan.said || timed)) {
     if (const auto shape = usual_architecture(s)) {
       s.architecture = *shape;
       s.has_architecture = true;
