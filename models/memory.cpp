@@ -559,6 +559,7 @@ bool fill(const FitQuestion& q, Search& search) {
       for (const auto [recompute, modules] : kRecomputes) {
         if (q.recompute && *q.recompute != recompute) continue;
         if (modules && v.recipe.stack != Stack::megatron) continue;
+        if (!q.recompute && !q.selective && recompute == Recompute::selective) continue;
         v.recipe.recompute = recompute;
         v.recipe.recompute_modules = modules;
         v.chose_recompute = !q.recompute;

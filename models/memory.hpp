@@ -204,6 +204,7 @@ struct FitQuestion {
   std::optional<Recompute> recompute;
   std::optional<Sharding> sharding;
   std::optional<double> micro_batch;
+  bool selective = true;     ///< the software can recompute parts of a block
   bool state_known = false;  ///< else two-byte gradients, then two-byte moments are allowed
 };
 

@@ -255,7 +255,8 @@ class Shard {
         case Recompute::selective:
           return {c_.unknown_none + c_.selective, 0};
         case Recompute::full:
-          return {std::max(c_.unknown_none, c_.unknown_more), 0};
+          // Before selective recomputation there was but one way.
+          return {v_.stack.legacy ? 1 : std::max(c_.unknown_none, c_.unknown_more), 0};
       }
     }
     switch (s_.recompute) {

@@ -113,8 +113,9 @@ FitQuestion fit_question(const Scenario& s, const MemoryPlan& plan) {
   q.plan.edges_as_layers = p.edges_as_layers.value_or(false);
   q.plan.vocab_parallel = p.vocab_parallel.value_or(true);
   q.sharding = p.sharding;
+  const auto software = software_of(s, plan);
+  q.selective = !software.legacy;
   if (plan.tp * plan.pp > 1) {
-    const auto software = software_of(s, plan);
     const bool modern = software.stack == Stack::megatron && !software.legacy;
     q.plan.interleave =
         p.interleave.value_or(modern ? usual_interleave(s.architecture.layers, plan.pp) : 1);
@@ -153,8 +154,8 @@ FitQuestion fit_question(const Scenario& s, const MemoryPlan& plan) {
     q.micro_batch = r.micro_batch;
   } else if (s.global_batch && !p.micro_batches) {
     // The largest that keeps every stage at work; halved until it fits.
-    const bool whole = share == std::floor(share);
-    split(std::max(1.0, whole ? std::floor(share / plan.pp) : share / plan.pp));
+    const double most = share / (plan.pp > 1 ? kFilled * plan.pp : 1);
+    split(std::max(1.0, share == std::floor(share) ? std::floor(most) : most));
   } else if (p.micro_batches || s.global_batch || r.stack == Stack::megatron || plan.pp > 1) {
     split(s.global_batch ? std::max(1.0, share / *p.micro_batches) : 1);
     q.micro_batch = r.micro_batch;
@@ -207,15 +208,26 @@ MemoryPlan stated_plan(const Scenario& s, double devices) {
 /// Calls `attempt` with plans from fast to small until it says that one fits.
 template <class Attempt>
 bool climb(const Scenario& s, double devices, Attempt attempt) {
-  constexpr double kLong = 16384;  // tokens: from there on sequences are divided where they must
+  constexpr double kLong = 16384;  // tokens of a device: longer sequences are divided
   const auto& a = s.architecture;
   const auto degrees = tensor_degrees(s, devices);
-  MemoryPlan plan;
+  double least = s.plan.degree(s.plan.cp);  // of cp
   bool attempted = false;
   const auto with = [&](double tp, double pp) {
+    MemoryPlan plan;
     plan.tp = tp;
     plan.pp = pp;
-    if (!replicate(s, devices, plan)) return false;
+    plan.cp = least;
+    bool replicated = replicate(s, devices, plan);
+    while (!replicated && !s.plan.cp && 2 * plan.cp * tp * pp <= devices) {
+      plan.cp *= 2;
+      replicated = replicate(s, devices, plan);
+    }
+    if (!replicated) {
+      // With a stated cp deeper plans have fewer replicas; at last devices are idle.
+      if (s.plan.cp && pp < a.layers && !attempted) return false;
+      plan.dp = std::max(1.0, *s.global_batch);
+    }
     attempted = true;
     plan.ep = s.plan.ep ? *s.plan.ep : usual_spread(s, plan);
     if (attempt(plan)) return true;
@@ -231,28 +243,18 @@ bool climb(const Scenario& s, double devices, Attempt attempt) {
     }
     return false;
   };
-  for (plan.cp = s.plan.degree(s.plan.cp); plan.cp <= devices; plan.cp *= 2) {
-    for (const double tp : degrees) {
-      if (tp * plan.cp <= devices && with(tp, 1)) return true;
-    }
-    const double wide = degrees.back();
-    for (double pp = 2; pp <= a.layers && pp * wide * plan.cp <= devices; pp *= 2) {
-      if (with(wide, pp)) return true;
-    }
-    const bool divisible = *s.work_seq_len / plan.cp >= kLong;
-    if (s.plan.cp || (attempted && !divisible)) break;
+  for (const double tp : degrees) {
+    if (with(tp, 1)) return true;
   }
-  if (!attempted) {
-    // Sequences for fewer devices than there are.
-    plan.tp = degrees.back();
-    plan.pp = 1;
-    plan.cp = s.plan.degree(s.plan.cp);
-    replicate(s, devices, plan);
-    plan.dp = std::min(plan.dp, std::max(1.0, *s.global_batch));
-    plan.ep = s.plan.ep ? *s.plan.ep : usual_spread(s, plan);
-    return attempt(plan);
+  const double wide = degrees.back();
+  while (!s.plan.cp && *s.work_seq_len / least > kLong && 2 * least * wide <= devices) {
+    least *= 2;
+    if (with(wide, 1)) return true;
   }
-  return false;
+  for (double pp = 2; pp <= a.layers && pp * wide * least <= devices; pp *= 2) {
+    if (with(wide, pp)) return true;
+  }
+  return !attempted && with(wide, a.layers);
 }
 
 void search_plan(const Scenario& s, const models::MemoryBasis& basis, Fit& fit) {

@@ -34,8 +34,6 @@ constexpr double kUsualYear = 2025;
 /// Software before it has no fused attention and little overlap.
 constexpr double kModern = 2023;
 constexpr double kSinks = 2026.4;
-/// Micro-batches for each stage, of a step whose batch is unknown.
-constexpr double kFilled = 8;
 constexpr double kUsualNetwork = 100;  // Gbit/s of a device
 constexpr double kUsualBus = 16;       // GB/s: PCIe 3.0 x16, of devices without links of their own
 

@@ -29,6 +29,10 @@ std::optional<StepQuestion> step_question(const Scenario& scenario,
                                           const models::MemoryBasis& memory,
                                           const models::TokenWork& work);
 
+/// Micro-batches for each stage where their number is open: the ends of the pipeline take an
+/// eighth.
+inline constexpr double kFilled = 8;
+
 /// Puts a plan into a question.
 void take_plan(const Scenario& scenario, const models::FitVerdict& verdict, StepQuestion& question);
 
