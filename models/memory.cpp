@@ -256,7 +256,8 @@ MemoryBasis memory_basis(const Architecture& a) {
     result.placeholders =
         met + p.expert_latent + (a.experts > 0 ? p.routed_experts / a.experts : 0);
     const double feed_forward = p.ffn + p.routed_experts;
-    const double mixer = std::max(p.attention / 2, state_space_projections(a).front().weights());
+    const double inner = p.state_space > 0 ? state_space_projections(a).front().weights() : 0;
+    const double mixer = std::max(p.attention / 2, inner);
     result.matrix = std::max(feed_forward / a.ffn_matrices(), mixer);
     return result;
   };
@@ -473,10 +474,11 @@ DeviceMemory peak_memory(const MemoryBasis& basis, const MemoryPlan& plan,
     if (m.allocated() > worst.allocated()) worst = m;
   };
   if (plan.pp > 1) consider(plan.pp - 1);
-  // Between the edges need falls with the stage, but for experts after leading dense layers.
+  // Need falls with the stage, but for the last; where the first has fewer layers, or has dense
+  // ones before experts.
   const Architecture& a = *basis.architecture;
   if (plan.pp > 2) {
-    consider(1);
+    if (plan.edges_as_layers || a.moe_layers > 0) consider(1);
     if (a.moe_layers > 0 && a.dense_layers() > 0) {
       const double edges = plan.edges_as_layers ? 1 : 0;
       const double each = std::ceil((a.layers + 2 * edges) / plan.pp);

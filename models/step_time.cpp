@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "models/core/whole.hpp"
 #include "models/state_space.hpp"
 
 namespace pretrain::models {
@@ -52,9 +53,9 @@ struct Pass {
 
 /// How far a size is from the grid of tiles: 0 on multiples of 64, 1 where 16 does not divide it.
 double off_grid(double x) {
-  if (std::fmod(x, kAligned) == 0) return 0;
+  if (divides(kAligned, x)) return 0;
   constexpr double kStep = 1.0 / 3;
-  return kStep * (1 + (std::fmod(x, kAligned / 2) != 0) + (std::fmod(x, kAligned / 4) != 0));
+  return kStep * (1 + !divides(kAligned / 2, x) + !divides(kAligned / 4, x));
 }
 
 /// Times of one shard's work on one device.
@@ -444,9 +445,9 @@ StepTime step_time(const StepModel& m, const StepSpeed& v, const ShardTime& x,
   const double average = (m.layers * block + edge) / p;
   double slowest = average;
   if (p > 1) {
-    if (std::fmod(m.layers, p) == 0) {
+    if (divides(p, m.layers)) {
       slowest = m.layers / p * block + edge;
-    } else if (std::fmod(m.layers + 2, p) == 0) {
+    } else if (divides(p, m.layers + 2)) {
       // Embedding and head count as a block each.
       const double layers = (m.layers + 2) / p;
       slowest = std::max(layers * block, (layers - 1) * block + edge);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/core/text.hpp"
+#include "models/core/whole.hpp"
 #include "models/parameters.hpp"
 #include "planner/plan_search.hpp"
 
@@ -39,8 +40,6 @@ constexpr double kFusedLossElsewhere = 2024;
 constexpr double kDropout = 2022;
 constexpr double kRecent = 2024;  // of software that states no year
 
-bool divides(double part, double whole) { return std::fmod(whole, part) == 0; }
-
 /// Bytes of a parameter: as stated, else those of the stack; frozen weights have nothing else.
 StateBytes state_of(const Scenario& s, bool& known) {
   const auto& p = s.plan;
@@ -71,12 +70,12 @@ double usual_interleave(double all_layers, double stages) {
   constexpr double kMost = 12;
   if (stages <= 1) return 1;
   // Where they do not come out even, embedding and head count as a layer each.
-  const bool even = std::fmod(all_layers, stages) == 0;
+  const bool even = divides(stages, all_layers);
   const double layers = (even ? all_layers : all_layers + 2) / stages;
   double chunks = 1;
   if (layers != std::floor(layers)) return chunks;
   for (double v = 2; v <= std::min(kMost, layers); ++v) {
-    if (std::fmod(layers, v) == 0) chunks = v;
+    if (divides(v, layers)) chunks = v;
   }
   return chunks;
 }
@@ -117,8 +116,9 @@ FitQuestion fit_question(const Scenario& s, const MemoryPlan& plan) {
   q.selective = !software.legacy;
   if (plan.tp * plan.pp > 1) {
     const bool modern = software.stack == Stack::megatron && !software.legacy;
-    q.plan.interleave =
-        p.interleave.value_or(modern ? usual_interleave(s.architecture.layers, plan.pp) : 1);
+    q.plan.interleave = p.interleave ? *p.interleave
+                        : modern     ? usual_interleave(s.architecture.layers, plan.pp)
+                                     : 1;
     q.plan.sequence_parallel =
         p.sequence_parallel.value_or(plan.tp > 1 && (modern || software.stack != Stack::megatron));
   }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "models/core/whole.hpp"
 #include "planner/memory_fit.hpp"
 #include "planner/step_question.hpp"
 
@@ -17,8 +18,6 @@ using models::MemoryPlan;
 using models::Recompute;
 using models::Sharding;
 using models::Stack;
-
-bool divides(double part, double whole) { return std::fmod(whole, part) == 0; }
 
 std::vector<double> pipeline_degrees(double layers, double most) {
   std::vector<double> degrees;

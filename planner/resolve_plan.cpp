@@ -6,6 +6,8 @@
 #include <array>
 #include <cmath>
 
+#include "models/core/whole.hpp"
+
 namespace pretrain::planner {
 
 namespace {
@@ -17,8 +19,6 @@ using models::Stack;
 
 /// Experts that meet a token in a mixture whose dimensions are unknown: Mixtral's.
 constexpr double kUsualChosen = 2;
-
-bool divides(double part, double whole) { return std::fmod(whole, part) == 0; }
 
 Stack stack_of(std::string_view family, const hardware::Device* device) {
   if (family == "megatron") return Stack::megatron;
