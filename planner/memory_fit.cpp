@@ -188,7 +188,8 @@ bool replicate(const Scenario& s, double devices, MemoryPlan& plan) {
   return !s.global_batch || plan.dp <= std::max(1.0, *s.global_batch);
 }
 
-/// The plan as stated, with so many devices for what it leaves open.
+}  // namespace
+
 MemoryPlan stated_plan(const Scenario& s, double devices) {
   const auto& p = s.plan;
   MemoryPlan plan;
@@ -204,6 +205,8 @@ MemoryPlan stated_plan(const Scenario& s, double devices) {
   plan.ep = p.ep ? *p.ep : usual_spread(s, plan);
   return plan;
 }
+
+namespace {
 
 /// Calls `attempt` with plans from fast to small until it says that one fits.
 template <class Attempt>

@@ -24,6 +24,9 @@ std::optional<PlanBasis> plan_basis(const Scenario& scenario, const Work& work);
 Fit memory_fit(const Scenario& scenario, const PlanBasis& basis, const Known<Devices>& devices,
                const models::StepConstants& constants, Warnings& warnings);
 
+/// The plan as stated, with so many devices for what it leaves open.
+models::MemoryPlan stated_plan(const Scenario& scenario, double devices);
+
 /// What is asked of the memory of a plan, with what the row leaves open left open.
 models::FitQuestion fit_question(const Scenario& scenario, const models::MemoryPlan& plan);
 

@@ -1,3 +1,4 @@
+#include "planner/memory_fit.hpp"
 #include "planner/resolve_plan.hpp"
 
 #include <fmt/format.h>
@@ -143,9 +144,12 @@ bool check_degrees(const Scenario& s, RowFailure& failure) {
                             "give smaller degrees, or more devices", Col::devices);
     return false;
   }
-  if (p.dp && s.global_batch && *p.dp > *s.global_batch && p.micro_batch.value_or(1) >= 1) {
+  // Without dp it follows, and with it cp unless that is stated.
+  const bool follows = !p.dp && p.divided() && p.cp && s.devices;
+  const double dp = follows ? std::floor(s.devices->in(device) / p.replica()) : p.degree(p.dp);
+  if (s.global_batch && dp > *s.global_batch && p.micro_batch.value_or(1) >= 1) {
     failure =
-        contradiction(fmt::format("dp {:g} replicas share {:g} sequences", *p.dp, *s.global_batch),
+        contradiction(fmt::format("dp {:g} replicas share {:g} sequences", dp, *s.global_batch),
                       "each replica takes at least one: give a smaller dp, or a larger "
                       "global_batch_seqs",
                       Col::global_batch_seqs);
@@ -191,6 +195,10 @@ void question_plan(Scenario& s, Warnings& warnings) {
     if (p.divided() && replica * dp != devices) {
       warnings.add({Oddity::plan_devices, replica * dp, devices, {}, {}});
     }
+    if (p.divided() && s.global_batch && dp > *s.global_batch) {
+      warnings.add({Oddity::plan_shared, dp, *s.global_batch, {}, {}});
+      dp = stated_plan(s, devices).dp;
+    }
     if (p.ep && !divides(*p.ep, std::floor(devices / p.degree(p.pp)))) {
       warnings.add({Oddity::plan_ranks, *p.ep, std::floor(devices / p.degree(p.pp)), {}, {}});
     }
@@ -208,6 +216,13 @@ void question_plan(Scenario& s, Warnings& warnings) {
   if (p.micro_batch && s.global_batch && (p.dp || s.devices) &&
       !divides(*p.micro_batch * dp, *s.global_batch)) {
     warnings.add({Oddity::plan_batch, *p.micro_batch * dp, *s.global_batch, {}, {}});
+  }
+  if (p.micro_batch && p.micro_batches && s.global_batch && (p.dp || s.devices)) {
+    constexpr double kAlike = 0.01;
+    const double made = *s.global_batch / (dp * std::min(*p.micro_batch, *s.global_batch / dp));
+    if (std::abs(*p.micro_batches / made - 1) > kAlike) {
+      warnings.add({Oddity::plan_micro_batches, *p.micro_batches, made, {}, {}});
+    }
   }
 }
 
