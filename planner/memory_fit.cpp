@@ -29,7 +29,7 @@ using models::StateBytes;
 
 /// Micro-batches of a step whose batch is unknown: enough to fill any pipeline.
 constexpr double kPlenty = 1000;
-/// Tokens of a device and step where neither batch nor micro-batch are known.
+/// Tokens of a replica at a time: no more make anything faster.
 constexpr double kUsualTokens = 32768;
 /// From then on attention without stored scores was usual, and a loss in one kernel in FSDP and
 /// XLA; a year later in the others.
@@ -144,25 +144,25 @@ FitQuestion fit_question(const Scenario& s, const MemoryPlan& plan) {
   r.offload_activations = p.offload_activations;
 
   // The batch: of a replica and step, then of a micro-batch.
-  const double share = s.global_batch ? std::max(1.0, *s.global_batch / plan.dp) : 0;
+  const double share = s.batch ? std::max(1.0, *s.batch / plan.dp) : 0;
   const auto split = [&](double micro) {
-    r.micro_batch = s.global_batch ? std::min(micro, share) : micro;
-    r.micro_batches = s.global_batch ? share / r.micro_batch : p.micro_batches.value_or(kPlenty);
+    r.micro_batch = s.batch ? std::min(micro, share) : micro;
+    r.micro_batches = s.batch ? share / r.micro_batch : p.micro_batches.value_or(kPlenty);
   };
   if (p.micro_batch) {
     split(*p.micro_batch);
     q.micro_batch = r.micro_batch;
-  } else if (s.global_batch && !p.micro_batches) {
-    // The largest that keeps every stage at work; halved until it fits.
-    const double most = share / (plan.pp > 1 ? kFilled * plan.pp : 1);
-    split(std::max(1.0, share == std::floor(share) ? std::floor(most) : most));
-  } else if (p.micro_batches || s.global_batch || r.stack == Stack::megatron || plan.pp > 1) {
-    split(s.global_batch ? std::max(1.0, share / *p.micro_batches) : 1);
+  } else if (p.micro_batches) {
+    split(s.batch ? std::max(1.0, share / *p.micro_batches) : 1);
+    q.micro_batch = r.micro_batch;
+  } else if (r.stack == Stack::megatron && !s.global_batch) {
+    split(1);
     q.micro_batch = r.micro_batch;
   } else {
-    // Where weights are gathered for each micro-batch, as many tokens as fit, up to the usual.
-    r.micro_batch = std::max(1.0, std::floor(kUsualTokens / r.seq_len));
-    r.micro_batches = 1;
+    // The largest that keeps every stage at work, up to the usual; halved until it fits.
+    const double most = std::min(share / (plan.pp > 1 ? kFilled * plan.pp : 1),
+                                 std::max(1.0, std::floor(kUsualTokens / r.seq_len)));
+    split(std::max(1.0, share == std::floor(share) ? std::floor(most) : most));
   }
   return q;
 }
@@ -185,7 +185,7 @@ FitVerdict judge(const Scenario& s, const models::MemoryBasis& basis, const FitQ
 /// Replicas of a plan that is not stated: of whole devices, each with a sequence.
 bool replicate(const Scenario& s, double devices, MemoryPlan& plan) {
   plan.dp = std::max(1.0, std::floor(devices / (plan.tp * plan.pp * plan.cp)));
-  return !s.global_batch || plan.dp <= std::max(1.0, *s.global_batch);
+  return !s.batch || plan.dp <= std::max(1.0, *s.batch);
 }
 
 }  // namespace
@@ -200,7 +200,7 @@ MemoryPlan stated_plan(const Scenario& s, double devices) {
     plan.dp = *p.dp;
   } else {
     while (!replicate(s, devices, plan) && !p.cp) plan.cp *= 2;
-    if (s.global_batch) plan.dp = std::min(plan.dp, std::max(1.0, *s.global_batch));
+    if (s.batch) plan.dp = std::min(plan.dp, std::max(1.0, *s.batch));
   }
   plan.ep = p.ep ? *p.ep : usual_spread(s, plan);
   return plan;
@@ -229,7 +229,7 @@ bool climb(const Scenario& s, double devices, Attempt attempt) {
     if (!replicated) {
       // With a stated cp deeper plans have fewer replicas; at last devices are idle.
       if (s.plan.cp && pp < a.layers && !attempted) return false;
-      plan.dp = std::max(1.0, *s.global_batch);
+      plan.dp = std::max(1.0, *s.batch);
     }
     attempted = true;
     plan.ep = s.plan.ep ? *s.plan.ep : usual_spread(s, plan);

@@ -56,7 +56,7 @@ class Search {
           plan.cp = cp;
           plan.pp = pp;
           plan.dp = devices_ / replica;
-          if (s_.global_batch && plan.dp > *s_.global_batch) continue;
+          if (s_.batch && plan.dp > *s_.batch) continue;
           const double ranks = plan.dp * cp * tp;
           for (const double ep : powers(a.experts > 1 ? std::min(a.experts, ranks) : 1)) {
             if (a.experts > 1 && !divides(ep, a.experts)) continue;
@@ -72,9 +72,9 @@ class Search {
  private:
   void micro_batches(const MemoryPlan& plan) {
     constexpr double kMost = 64;
-    const double share = s_.global_batch ? *s_.global_batch / plan.dp : kMost;
+    const double share = s_.batch ? *s_.batch / plan.dp : kMost;
     for (const double micro : powers(std::min(kMost, share))) {
-      if (s_.global_batch && !divides(micro, share)) continue;
+      if (s_.batch && !divides(micro, share)) continue;
       for (const auto sharding : shardings(plan)) {
         // Recomputing less is faster: the first that fits.
         for (const auto recompute : {Recompute::none, Recompute::selective, Recompute::full}) {
@@ -98,8 +98,7 @@ class Search {
     q.recompute = recompute;
     q.micro_batch = micro;
     q.recipe.micro_batch = micro;
-    q.recipe.micro_batches =
-        s_.global_batch ? *s_.global_batch / plan.dp / micro : q.recipe.micro_batches;
+    q.recipe.micro_batches = s_.batch ? *s_.batch / plan.dp / micro : q.recipe.micro_batches;
     q.sharding = sharding;
     auto verdict = models::fit(memory_, q, *s_.device_memory);
     if (!verdict.fits || verdict.tight) return false;

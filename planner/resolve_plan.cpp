@@ -1,4 +1,3 @@
-#include "planner/memory_fit.hpp"
 #include "planner/resolve_plan.hpp"
 
 #include <fmt/format.h>
@@ -8,6 +7,7 @@
 #include <cmath>
 
 #include "models/core/whole.hpp"
+#include "planner/memory_fit.hpp"
 
 namespace pretrain::planner {
 
@@ -34,6 +34,10 @@ template <Col... cols>
 bool has_any(const RunRow& row) {
   return (static_cast<unsigned>(row.has(cols)) | ...) != 0;
 }
+
+/// Tokens of a step, of most models since LLaMA.
+constexpr double kUsualBatch = 4194304;
+const Origin kUsual{"4M tokens, as LLaMA", "", "", true};
 
 /// Whether a cell says more of how the run is trained than what is trained for how long.
 bool says_how(const RunRow& row) {
@@ -245,6 +249,11 @@ bool resolve_plan(const RunRow& row, Scenario& s, Warnings& warnings, RowFailure
     s.device_memory = known(*s.device->memory_gb * gibibyte, Basis::catalogue, &s.device->origin);
   }
   s.plan.said = says_how(row);
+  s.batch = s.global_batch;
+  if (!s.batch && !p.micro_batch && !p.micro_batches && s.work_seq_len) {
+    s.batch =
+        known(std::max(1.0, std::round(kUsualBatch / *s.work_seq_len)), Basis::fallback, &kUsual);
+  }
   const bool known_hours = s.tokens && (s.booked || (s.devices && s.days));
   const bool timed = !s.mfu && s.peak && !known_hours;
   if (!s.has_architecture && s.device_memory && s.options.method == Method::full &&

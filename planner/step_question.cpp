@@ -136,7 +136,7 @@ void take_plan(const Scenario& s, const models::FitVerdict& verdict, StepQuestio
   schedule.interleave = plan.interleave;
   schedule.sharding = plan.dp * plan.cp > 1 ? plan.sharding : models::Sharding::none;
   schedule.micro_batches = recipe.micro_batches;
-  if (!s.global_batch && !stated.micro_batches) {
+  if (!s.batch && !stated.micro_batches) {
     schedule.micro_batches = plan.pp > 1 ? kFilled * plan.pp : 1;
   }
   q.devices = plan.tp * plan.pp * plan.cp * plan.dp;

@@ -88,12 +88,11 @@ std::string to_text(const Warning& w, const Catalogue& catalogue) {
     case Oddity::zettaflops_differ:
       return fmt::format("total zettaFLOPs {:g} is stated, 6 N D gives {:.4g}", w.a, w.b);
     case Oddity::implied_mfu:
-      return fmt::format(
-          "the stated duration needs an MFU of {:.3g}; {:.3g} is predicted", w.a, w.b);
+      return fmt::format("the stated duration needs an MFU of {:.3g}; {:.3g} is predicted", w.a,
+                         w.b);
     case Oddity::implied_idle:
-      return fmt::format(
-          "the stated duration means an MFU of only {:.2g}; {:.3g} is usual",
-          w.a, w.b);
+      return fmt::format("the stated duration means an MFU of only {:.2g}; {:.3g} is usual", w.a,
+                         w.b);
     case Oddity::few_tokens:
       return fmt::format(
           "{:.3g} tokens for {:.3g} parameters: less than one each; is tokens_b in "
