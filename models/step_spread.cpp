@@ -77,6 +77,7 @@ double StepSpread::width(RunClass run_class, bool unseen, bool chosen) const {
 }
 
 double half_width(double half_width_90, double level) {
+  if (level == kLevel) return half_width_90;
   const auto two_sided = [](double p) { return normal_quantile(0.5 + p / 2); };
   return level > 0 ? half_width_90 * two_sided(level) / two_sided(kLevel) : 0;
 }

@@ -8,6 +8,7 @@
 
 #include "models/core/text.hpp"
 #include "models/huggingface.hpp"
+#include "models/parameters.hpp"
 #include "planner/run_table.hpp"
 
 namespace pretrain::planner {
@@ -22,6 +23,14 @@ constexpr std::array<Col, models::kFields> kColumnOf{{
 #include "models/architecture_fields.def"
 #undef FIELD
 }};
+
+void count(NamedArchitecture& named) {
+  if (named.spec == nullptr || !named.spec->plain || named.spec->type.empty()) return;
+  const auto completion = models::complete(*named.spec, {named.params});
+  const bool whole = completion.state == models::Completion::State::whole;
+  if (!whole || completion.guessed.any() || completion.assumed.any()) return;
+  named.counted = std::make_unique<const CountedArchitecture>(completion.architecture);
+}
 
 /// Takes the one row of an architecture in YAML.
 class OneRow : public TableJob {
@@ -62,6 +71,13 @@ class OneRow : public TableJob {
 };
 
 }  // namespace
+
+CountedArchitecture::CountedArchitecture(const models::Architecture& whole) : architecture{whole} {
+  const auto count = models::parameters(architecture);
+  params = count.total();
+  active_params = count.active();
+  memory = models::memory_basis(architecture);
+}
 
 /// An architecture with everything that it points to.
 struct ArchitectureLibrary::Entry {
@@ -109,6 +125,7 @@ const NamedArchitecture& ArchitectureLibrary::find(std::string_view name) const 
   } else if (entries_.size() >= kMostRemembered) {
     return kUnknown;
   }
+  count(entry->named);
   return entries_.emplace(std::string{name}, std::move(entry)).first->second->named;
 }
 
@@ -154,6 +171,17 @@ std::unique_ptr<ArchitectureLibrary::Entry> ArchitectureLibrary::read(
 }
 
 Col column_of_field(models::Field field) { return kColumnOf[static_cast<std::size_t>(field)]; }
+
+bool states_dimensions(const RunRow& row) {
+  unsigned any = static_cast<unsigned>(row.has(Col::type)) |
+                 static_cast<unsigned>(row.has(Col::family)) |
+                 static_cast<unsigned>(row.has(Col::params_b)) |
+                 static_cast<unsigned>(row.has(Col::active_params_b));
+#define FIELD(name, low, high) any |= static_cast<unsigned>(row.has(Col::name));
+#include "models/architecture_fields.def"
+#undef FIELD
+  return any != 0;
+}
 
 models::ArchitectureSpec stated_architecture(const RunRow& row,
                                              const models::FamilyCatalogue* families) {

@@ -10,9 +10,22 @@
 #include <vector>
 
 #include "models/architecture_catalogue.hpp"
+#include "models/memory.hpp"
 #include "planner/run_row.hpp"
 
 namespace pretrain::planner {
+
+/// An architecture that is known whole, counted once for all runs that name it.
+struct CountedArchitecture {
+  models::Architecture architecture;
+  double params = 0;
+  double active_params = 0;
+  models::MemoryBasis memory;  ///< points to `architecture`
+
+  explicit CountedArchitecture(const models::Architecture& whole);
+  CountedArchitecture(const CountedArchitecture&) = delete;
+  CountedArchitecture& operator=(const CountedArchitecture&) = delete;
+};
 
 /// An architecture that a run names: shipped, or read from a file.
 struct NamedArchitecture {
@@ -21,6 +34,8 @@ struct NamedArchitecture {
   std::optional<double> active_params;
   const Origin* origin = nullptr;
   std::vector<std::string> warnings;
+  /// Where no dimension has to be guessed: for runs that state nothing else of it.
+  std::unique_ptr<const CountedArchitecture> counted;
   /// Why it cannot be used; absent where no shipped architecture has the name.
   std::optional<Problem> problem;
 };
@@ -51,6 +66,9 @@ class ArchitectureLibrary {
   mutable std::mutex mutex_;
   mutable std::map<std::string, std::unique_ptr<Entry>, std::less<>> entries_;
 };
+
+/// Whether a row states anything of its architecture but the name.
+bool states_dimensions(const RunRow& row);
 
 /// The dimensions that a row states. Families are needed only where the row names one.
 models::ArchitectureSpec stated_architecture(const RunRow& row,

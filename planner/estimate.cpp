@@ -162,33 +162,27 @@ class Solver {
     return basis_ ? &*basis_ : nullptr;
   }
 
-  struct StepAnswer {
-    Fit fit;
-    StepStage step;
-    double mfu = 0;
-  };
-
-  /// A step on so many devices; absent where it cannot be known.
-  std::optional<StepAnswer> step_on(const Known<Devices>& devices, Warnings& warnings) {
-    std::optional<StepAnswer> answer;
-    if (!s_.peak || !e_.work.per_token || plans() == nullptr || !basis_->step) return answer;
-    auto fit = memory_fit(s_, *basis_, devices, constants_, warnings);
-    if (!fit.verdict) return answer;
-    answer.emplace();
-    answer->fit = std::move(fit);
-    auto& step = answer->step;
+  /// Utilization on so many devices, with plan and step in the estimate; absent, and so are they,
+  /// where it cannot be known.
+  std::optional<double> step_on(const Known<Devices>& devices, Warnings& warnings) {
+    if (!s_.peak || !e_.work.per_token || plans() == nullptr || !basis_->step) return std::nullopt;
+    auto& fit = e_.fit;
+    auto& step = e_.step;
+    step.half_width = 0;
+    step.question.reset();
+    fit = memory_fit(s_, *basis_, devices, constants_, warnings);
+    if (!fit.verdict) return std::nullopt;
     auto& q = step.question.emplace(*basis_->step);
-    take_plan(s_, *answer->fit.verdict, q);
+    take_plan(s_, *fit.verdict, q);
     // Devices that a plan of ours leaves idle are paid for.
-    if (!s_.plan.dp) q.devices = std::max(q.devices, answer->fit.devices);
-    q.chosen = answer->fit.chose_plan && s_.options.plan != PlanMode::best &&
+    if (!s_.plan.dp) q.devices = std::max(q.devices, fit.devices);
+    q.chosen = fit.chose_plan && s_.options.plan != PlanMode::best &&
                s_.plan.stack != models::Stack::xla;
     step.half_width_90 = spread_.width(q.run_class, q.unseen, q.chosen);
     step.half_width = models::half_width(step.half_width_90, s_.options.interval);
     step.time = step_time(q, constants_);
-    answer->mfu = models::step_mfu(q.batch_tokens / q.devices, work_of(*answer->fit.verdict),
-                                   step.time.total(), *s_.peak);
-    return answer;
+    return models::step_mfu(q.batch_tokens / q.devices, work_of(*fit.verdict), step.time.total(),
+                            *s_.peak);
   }
 
   /// Work of a token. Where it counts recomputation and the plan is not the row's, that of the
@@ -203,26 +197,24 @@ class Solver {
     return models::training_flop_per_token(e_.work.token, s_.convention, mode);
   }
 
-  void take(StepAnswer&& answer) {
-    const double work = work_of(*answer.fit.verdict);
+  void take(double mfu) {
+    const double work = work_of(*e_.fit.verdict);
     if (work != *e_.work.per_token) {
       e_.work.per_token = computed(work);
       if (e_.duration.tokens) {
         e_.work.compute = computed(models::training_compute(work, *e_.duration.tokens));
       }
     }
-    e_.rate.mfu = known(answer.mfu, Basis::model, &kModeledStep);
-    e_.fit = std::move(answer.fit);
-    e_.step = std::move(answer.step);
+    e_.rate.mfu = known(mfu, Basis::model, &kModeledStep);
   }
 
   /// Utilization from the time of a step. False with no failure where that cannot be known.
   bool find_step() {
     auto& d = e_.duration;
     if (!d.devices) return d.tokens && d.days && find_devices();
-    auto answer = step_on(d.devices, warnings_);
-    if (answer) take(std::move(*answer));
-    return answer.has_value();
+    const auto mfu = step_on(d.devices, warnings_);
+    if (mfu) take(*mfu);
+    return mfu.has_value();
   }
 
   /// As few devices as hold the run and are done in the stated days: the plan sets their speed, and
@@ -246,11 +238,11 @@ class Solver {
     bool known_time = true;
     const auto enough = [&](double units) {
       unsaid.clear();
-      const auto answer = step_on(number(units), unsaid);
-      known_time = answer.has_value();
+      const auto mfu = step_on(number(units), unsaid);
+      known_time = mfu.has_value();
       if (!known_time) return false;
-      wanted = needed(answer->mfu * *e_.work.per_token / work_of(*answer->fit.verdict));
-      return wanted <= units && !answer->fit.infeasible();
+      wanted = needed(*mfu * *e_.work.per_token / work_of(*e_.fit.verdict));
+      return wanted <= units && !e_.fit.infeasible();
     };
     double most = needed(kFirstGuess);
     double least = 0;  // too few
@@ -277,9 +269,9 @@ class Solver {
       }
     }
     while (most > 1 && enough(most - 1)) most -= 1;
-    auto answer = step_on(number(most), warnings_);
-    if (!answer) return false;
-    take(std::move(*answer));
+    const auto mfu = step_on(number(most), warnings_);
+    if (!mfu) return false;
+    take(*mfu);
     e_.duration.devices = number(most);
     return true;
   }
@@ -328,7 +320,9 @@ class Solver {
     double usual = in_convention(models::llmcarbon_mfu(*s_.active_params));
     if (implied > usual * (1.0 + kOptimism) && s_.options.method == Method::full) {
       Warnings unsaid;
-      if (const auto answer = step_on(e_.duration.devices, unsaid)) usual = answer->mfu;
+      if (const auto mfu = step_on(e_.duration.devices, unsaid)) usual = *mfu;
+      e_.fit = {};  // what is predicted is not what is done
+      e_.step = {};
     }
     if (implied > usual * (1.0 + kOptimism)) {
       warnings_.add({Oddity::implied_mfu, implied, usual, {}, {}});

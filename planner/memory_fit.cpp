@@ -98,9 +98,10 @@ std::optional<PlanBasis> plan_basis(const Scenario& s, const Work& work) {
   std::optional<PlanBasis> basis;
   if (!s.has_architecture || !s.device_memory || !s.work_seq_len) return basis;
   basis.emplace();
-  basis->memory = models::memory_basis(s.architecture);
+  basis->counted = s.memory;
+  if (s.memory == nullptr) basis->own = models::memory_basis(s.architecture);
   basis->step =
-      step_question(s, basis->memory,
+      step_question(s, basis->memory(),
                     s.counted ? work.token : models::token_work(s.architecture, *s.work_seq_len));
   return basis;
 }
@@ -439,10 +440,10 @@ Fit memory_fit(const Scenario& s, const PlanBasis& basis, const Known<Devices>& 
   // What is stated of a run goes before a default of ours.
   const bool assumed = devices.basis == Basis::fallback;
   if (p.divided()) {
-    fit.verdict = judge(s, basis.memory, fit_question(s, stated_plan(s, fit.devices)));
+    fit.verdict = judge(s, basis.memory(), fit_question(s, stated_plan(s, fit.devices)));
     fit.judged = !assumed || p.dp;
   } else {
-    search_plan(s, basis.memory, fit);
+    search_plan(s, basis.memory(), fit);
     fit.judged = !assumed && (p.said || s.counted);
     if (s.options.plan == PlanMode::best && basis.step) {
       if (const auto best = fastest_plan(s, basis, fit.devices, *fit.verdict, constants)) {

@@ -10,7 +10,9 @@ namespace pretrain::planner {
 
 /// What is the same for all plans of a run, found once.
 struct PlanBasis {
-  models::MemoryBasis memory;
+  const models::MemoryBasis* counted = nullptr;  ///< once for all runs of the architecture
+  std::optional<models::MemoryBasis> own;        ///< else of this run
+  const models::MemoryBasis& memory() const { return counted != nullptr ? *counted : *own; }
   std::optional<StepQuestion> step;  ///< without a plan; absent: the time is not known
 };
 

@@ -37,7 +37,7 @@ std::vector<double> powers(double most) {
 class Search {
  public:
   Search(const Scenario& s, const PlanBasis& basis, double devices, const models::StepConstants& c)
-      : s_{s}, memory_{basis.memory}, question_{*basis.step}, devices_{devices}, c_{c} {}
+      : s_{s}, memory_{basis.memory()}, question_{*basis.step}, devices_{devices}, c_{c} {}
 
   std::optional<FitVerdict> run(const FitVerdict& usual) {
     if (usual.fits && !usual.tight) consider(usual);

@@ -231,31 +231,25 @@ FlopConvention convention_of(const RunRow& row, const Scenario& s) {
 
 }  // namespace
 
-bool resolve_architecture(const RunRow& row, const Catalogue& catalogue, Scenario& s,
-                          Warnings& warnings, RowFailure& failure) {
-  s.architecture_name = row.text(Col::architecture);
-  const NamedArchitecture* named = nullptr;
-  if (!s.architecture_name.empty()) {
-    named = &catalogue.architecture_library().find(s.architecture_name);
-    if (named->problem) {
-      const auto& where = named->problem->where;
-      failure = {where.line == 0 ? fmt::format("{}: {}", where.file, named->problem->what)
-                                 : fmt::format("{}:{}:{}: {}", where.file, where.line, where.column,
-                                               named->problem->what),
-                 named->problem->help, Col::architecture};
-      return false;
-    }
-    if (named->spec == nullptr) {
-      s.unknown_architecture = s.architecture_name;
-      warnings.add({Oddity::unknown_architecture, 0, 0, s.architecture_name, {}});
-      named = nullptr;
-    } else {
-      s.architecture_origin = named->origin;
-      for (const auto& text : named->warnings) {
-        warnings.add({Oddity::architecture_note, 0, 0, text, {}});
-      }
-    }
-  }
+namespace {
+
+/// The architecture that a row names and changes in nothing.
+void take_counted(const NamedArchitecture& named, Scenario& s) {
+  const auto& counted = *named.counted;
+  s.spec = *named.spec;
+  s.type = s.spec.type;
+  s.type_basis = s.spec.type_basis;
+  s.architecture = counted.architecture;
+  s.memory = &counted.memory;
+  s.has_architecture = true;
+  s.counted = true;
+  s.total_params = known(counted.params, Basis::model, &kExact);
+  s.active_params = known(counted.active_params, Basis::model, &kExact);
+}
+
+/// The architecture from dimensions, of the row and of the named model; else its stated counts.
+bool combine(const RunRow& row, const Catalogue& catalogue, const NamedArchitecture* named,
+             Scenario& s, Warnings& warnings, RowFailure& failure) {
   s.spec = stated_architecture(row, row.has(Col::family) ? &catalogue.families() : nullptr);
   if (const auto family = row.text(Col::family); !family.empty() && s.spec.family == nullptr) {
     failure = {fmt::format("unknown family '{}'", shortened(family)), "", Col::family,
@@ -298,6 +292,42 @@ bool resolve_architecture(const RunRow& row, const Catalogue& catalogue, Scenari
                            *s.total_params),
                "active_params_b is the part of params_b that one token meets",
                Col::active_params_b};
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool resolve_architecture(const RunRow& row, const Catalogue& catalogue, Scenario& s,
+                          Warnings& warnings, RowFailure& failure) {
+  s.architecture_name = row.text(Col::architecture);
+  const NamedArchitecture* named = nullptr;
+  if (!s.architecture_name.empty()) {
+    named = &catalogue.architecture_library().find(s.architecture_name);
+    if (named->problem) {
+      const auto& where = named->problem->where;
+      failure = {where.line == 0 ? fmt::format("{}: {}", where.file, named->problem->what)
+                                 : fmt::format("{}:{}:{}: {}", where.file, where.line, where.column,
+                                               named->problem->what),
+                 named->problem->help, Col::architecture};
+      return false;
+    }
+    if (named->spec == nullptr) {
+      s.unknown_architecture = s.architecture_name;
+      warnings.add({Oddity::unknown_architecture, 0, 0, s.architecture_name, {}});
+      named = nullptr;
+    } else {
+      s.architecture_origin = named->origin;
+      for (const auto& text : named->warnings) {
+        warnings.add({Oddity::architecture_note, 0, 0, text, {}});
+      }
+    }
+  }
+  if (named != nullptr && named->counted && !states_dimensions(row) &&
+      s.options.method != Method::llmcarbon) {
+    take_counted(*named, s);
+  } else if (!combine(row, catalogue, named, s, warnings, failure)) {
     return false;
   }
   resolve_phase(row, s, warnings);

@@ -114,6 +114,7 @@ struct Scenario {
   /// The whole architecture. `counted`: its dimensions give parameters and work; otherwise it is
   /// the usual shape of so many parameters and gives memory only.
   models::Architecture architecture;
+  const models::MemoryBasis* memory = nullptr;  ///< of it, where it was counted before
   bool has_architecture = false;
   bool counted = false;
   std::bitset<models::kFields> missing;  ///< dimensions without which nothing is counted
