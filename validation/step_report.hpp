@@ -47,9 +47,4 @@ std::string ablations(const std::vector<Case>& stated, const models::StepConstan
 /// from another.
 std::string sweep_report(const std::vector<Case>& stated, const models::StepConstantTable& priors);
 
-/// The sweep of plans, held out: iteration times and choices of plan of its rows on several nodes,
-/// told blind and with constants calibrated on its rows on one node; and those of one width told
-/// from another.
-std::string sweep_report(const std::vector<Case>& stated, const models::StepConstantTable& priors);
-
 }  // namespace pretrain::validation
