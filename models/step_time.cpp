@@ -25,6 +25,10 @@ constexpr double kBackwardCore = 2.5;
 constexpr double kUnfusedRate = 0.55;
 constexpr double kScoreBytesForward = 9;
 constexpr double kScoreBytesBackward = 8;
+/// Rows of a head that are no multiple of 16 bytes keep tensor cores from being used: what is left
+/// is the rate of fp32 (A100: 19.5 of 312 TFLOP/s; nvidia-gemm-guide, "Tensor Core requirements").
+constexpr double kVector = 8;  // elements
+constexpr double kScalarRate = 1.0 / 16;
 constexpr double kLogitBytes = 12;      // of one logit in loss and gradient
 constexpr double kOptimizerBytes = 26;  // read and written of one parameter
 constexpr double kGradientBytes = 4;    // fp32
@@ -173,8 +177,11 @@ class Shard {
     } else {
       // Masked scores are computed and thrown away.
       const double scores = tokens_ * m_.scores / s_.tp * c_.attention_unfused / v_.memory;
-      p.forward = 2 * flop / (kUnfusedRate * v_.half) + kScoreBytesForward * scores;
-      p.backward = 4 * flop / (kUnfusedRate * v_.half) + kScoreBytesBackward * scores;
+      const bool ragged =
+          v_.device.maker == Maker::nvidia && std::fmod(m_.head_width, kVector) != 0;
+      const double rate = kUnfusedRate * v_.half * (ragged ? kScalarRate : 1);
+      p.forward = 2 * flop / rate + kScoreBytesForward * scores;
+      p.backward = 4 * flop / rate + kScoreBytesBackward * scores;
     }
     if (s_.cp > 1 && v_.stack.stack == Stack::fsdp) {
       p.forward *= c_.cp_torch;
