@@ -146,8 +146,8 @@ StepSpeed step_speed(const StepDevice& d, const StepStack& s, const StepConstant
     v.host = kMilli * (s.legacy ? c.host_old : s.stack == Stack::megatron ? c.host : c.host_torch);
   }
   v.tp_exposed = s.stack == Stack::fsdp ? c.tp_torch : s.legacy ? c.tp_legacy : c.tp_exposed;
-  v.links = tpu ? Links{d.links.near * c.ici, d.links.far * c.dcn}
-                : Links{d.links.near * c.scaleup, d.links.far * c.scaleout};
+  v.links = tpu ? Links{d.links.near * c.ici, d.links.far * c.dcn, d.links.wired}
+                : Links{d.links.near * c.scaleup, d.links.far * c.scaleout, d.links.wired};
   const double age = std::clamp(s.year, kFirstYear, kLastYear) - kYear;
   v.year = stack_factor(d, s, c) * (tpu ? 1 : std::pow(c.year, age));
   return v;

@@ -222,7 +222,8 @@ class Shard {
                       v_.cast_bytes * copies * v_.traffic * (depth + f));
     if (spread) {
       const Group group = group_of(s_.ep, 1, v_.device.domain);
-      const Links links{v_.links.near * c_.all_to_all, v_.links.far * c_.all_to_all};
+      const Links links{v_.links.near * c_.all_to_all, v_.links.far * c_.all_to_all,
+                        v_.links.wired};
       h.exchange = 2 * c_.all_to_all_exposed *
                    exchange_time(kHalf * copies * depth, m_.experts_met, group, links);
     }
@@ -481,7 +482,7 @@ StepTime step_time(const StepModel& m, const StepSpeed& v, const ShardTime& x,
   t.pipeline = (micro * (slowest - average) + waits * average) * second;
   if (p > 1) {
     const bool inside = shard.tp * ranks < v.device.domain;
-    const double link = inside ? v.links.near : v.links.far;
+    const double link = inside ? rate_among(2, v.links) : v.links.far;
     if (link > 0) {
       // Each rank sends its part, which is gathered on the other side.
       const double message = kHalf * x.tokens * m.hidden / shard.tp / link;

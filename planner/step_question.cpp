@@ -105,6 +105,13 @@ std::optional<StepQuestion> step_question(const Scenario& s, const models::FitVe
                           : s.device->scaleout_gbit_per_s.value_or(kUsualNetwork);
   d.links.far = gbit * kGiga / kBitsPerByte;
   if (s.devices_per_node) d.per_node = *s.devices_per_node;
+  // Links that end at the node end where it does. Small boards have no switch.
+  constexpr double kBoard = 8;
+  constexpr double kSwitched = 4;
+  if (d.domain <= kBoard) {
+    d.domain = std::min(d.domain, d.per_node);
+    if (d.maker != Maker::nvidia || d.domain <= kSwitched) d.links.wired = d.domain;
+  }
   const auto& stated = s.plan;
   const auto& plan = verdict.plan;
   const auto& recipe = verdict.recipe;
