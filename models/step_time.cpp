@@ -20,11 +20,15 @@ constexpr double kWideHead = 128;
 constexpr double kBackwardTraffic = 1.6;
 /// The attention core's backward pass recomputes the scores: five products instead of two.
 constexpr double kBackwardCore = 2.5;
-/// Without a fused kernel: products of narrow matrices, and each score written and read by mask,
-/// softmax and dropout.
+/// Without a fused kernel: products of narrow matrices.
 constexpr double kUnfusedRate = 0.55;
-constexpr double kScoreBytesForward = 9;
-constexpr double kScoreBytesBackward = 8;
+/// Scores in 16 bits: the products and the softmax write and read them 4 times, backward 7 times.
+/// Dropout does once more, with a mask of a byte; backward it goes on where the softmax does (3
+/// bytes).
+constexpr double kScoreBytesForward = 8;
+constexpr double kScoreBytesBackward = 14;
+constexpr double kDropoutBytesForward = 5;
+constexpr double kDropoutBytesBackward = 3;
 /// Rows of a head that are no multiple of 16 bytes keep tensor cores from being used: what is left
 /// is the rate of fp32 (A100: 19.5 of 312 TFLOP/s; nvidia-gemm-guide, "Tensor Core requirements").
 constexpr double kVector = 8;  // elements
@@ -177,11 +181,14 @@ class Shard {
     } else {
       // Masked scores are computed and thrown away.
       const double scores = tokens_ * m_.scores / s_.tp * c_.attention_unfused / v_.memory;
+      // Models had dropout until about then.
+      const double dropout = v_.stack.legacy ? 1 : 0;
       const bool ragged =
           v_.device.maker == Maker::nvidia && std::fmod(m_.head_width, kVector) != 0;
       const double rate = kUnfusedRate * v_.half * (ragged ? kScalarRate : 1);
-      p.forward = 2 * flop / rate + kScoreBytesForward * scores;
-      p.backward = 4 * flop / rate + kScoreBytesBackward * scores;
+      p.forward = 2 * flop / rate + (kScoreBytesForward + dropout * kDropoutBytesForward) * scores;
+      p.backward =
+          4 * flop / rate + (kScoreBytesBackward + dropout * kDropoutBytesBackward) * scores;
     }
     if (s_.cp > 1 && v_.stack.stack == Stack::fsdp) {
       p.forward *= c_.cp_torch;
