@@ -18,6 +18,10 @@ constexpr double kWideHead = 128;
 /// Element-wise work of the backward pass over that of the forward pass: it reads what was kept and
 /// the gradient, and writes one.
 constexpr double kBackwardTraffic = 1.6;
+/// Values that a fused norm and residual read and write; the same of what turns queries and keys.
+/// An activation reads the products before it and writes one: as many as a block has matrices.
+constexpr double kNormPasses = 5;
+constexpr double kRotaryPasses = 2;
 /// The attention core's backward pass recomputes the scores: five products instead of two.
 constexpr double kBackwardCore = 2.5;
 /// Without a fused kernel: products of narrow matrices.
@@ -149,7 +153,7 @@ class Shard {
     const double works = m_.scan_flop / (kUnfusedRate * v_.half);
     h.core.forward = tokens_ / s_.tp * roof(moves, works);
     h.core.backward = 2 * h.core.forward;
-    h.traffic = moved(rows_ * (7 * m_.hidden / sequence_ + 3 * m_.ssm_inner / s_.tp) +
+    h.traffic = moved(rows_ * (kNormPasses * m_.hidden / sequence_ + 3 * m_.ssm_inner / s_.tp) +
                       v_.cast_bytes * tokens_ * v_.traffic * (m_.hidden + m_.ssm_inner) / s_.tp);
     return h;
   }
@@ -163,8 +167,9 @@ class Shard {
       h.keys = c_.cp_exposed *
                gather_time(kHalf * m_.kv_width / s_.tp * tokens_ * s_.cp, group, v_.links);
     }
-    h.traffic = moved(rows_ * (7 * m_.hidden / sequence_ + 3 * m_.qkv_width / s_.tp) +
-                      v_.cast_bytes * tokens_ * v_.traffic * (m_.hidden + m_.qkv_width) / s_.tp);
+    h.traffic =
+        moved(rows_ * (kNormPasses * m_.hidden / sequence_ + kRotaryPasses * m_.qkv_width / s_.tp) +
+              v_.cast_bytes * tokens_ * v_.traffic * (m_.hidden + m_.qkv_width) / s_.tp);
     return h;
   }
 
@@ -199,12 +204,12 @@ class Shard {
 
   Half dense_half(double width) const {
     Half h;
-    h.traffic = moved(rows_ * 7 * m_.hidden / sequence_);
+    h.traffic = moved(rows_ * kNormPasses * m_.hidden / sequence_);
     if (width <= 0) return h;
     const double f = width / s_.tp;
     h.products = product(v_.products, tokens_, (m_.ffn_matrices - 1) * f, m_.hidden);
     h.products += product(v_.products, tokens_, m_.hidden, f);
-    h.traffic += moved(rows_ * (m_.ffn_matrices + 1) * f +
+    h.traffic += moved(rows_ * m_.ffn_matrices * f +
                        v_.cast_bytes * tokens_ * v_.traffic * (m_.hidden + width) / s_.tp);
     return h;
   }
