@@ -190,7 +190,7 @@ class Shard {
       const double dropout = v_.stack.legacy ? 1 : 0;
       const bool ragged =
           v_.device.maker == Maker::nvidia && std::fmod(m_.head_width, kVector) != 0;
-      const double rate = kUnfusedRate * v_.half * (ragged ? kScalarRate : 1);
+      const double rate = v_.half * (ragged ? kScalarRate : kUnfusedRate);
       p.forward = 2 * flop / rate + (kScoreBytesForward + dropout * kDropoutBytesForward) * scores;
       p.backward =
           4 * flop / rate + (kScoreBytesBackward + dropout * kDropoutBytesBackward) * scores;

@@ -461,10 +461,10 @@ TEST(StepTime, SmallModelsWaitForMemory) {
   EXPECT_GT(share(768), 0.15);
   EXPECT_LT(share(16384), 0.04);
 
-  // Bytes of norms and residuals (7 h), of queries, keys and values (3 q), of the feed-forward
-  // layer (3 f), in 16 bits; 1.6 times as many backward.
+  // Bytes of norms and residuals (5 h), of queries, keys and values (2 q), of the feed-forward
+  // layer (2 f), in 16 bits; 1.6 times as many backward.
   const auto r = replicas(gpt(12, 1024, 16, 0));
-  const double values = 14 * 1024.0 + 3 * 3 * 1024.0 + 3 * 4096.0;
+  const double values = 10 * 1024.0 + 2 * 3 * 1024.0 + 2 * 4096.0;
   const double bytes = 2 * 4096 * values * (1 + 1.6);
   EXPECT_NEAR(r.block().block.traffic, bytes * step_speed(r.device, r.stack, r.constants).traffic,
               1e-9);
@@ -1170,6 +1170,8 @@ TEST(StepTime, NearbyShapesTakeNearlyAsLong) {
       r.constants.misaligned = 1e-9;
       const double before = r.seconds();
       for (const auto& d : dimensions) {
+        // Off 16 bytes they lose the tensor cores: no near shape.
+        if (d.name == std::string_view{"head"} && !r.stack.flash_attention) continue;
         auto near = r;
         d.scale(near, 1.01);
         ASSERT_NEAR(near.seconds(), before, 0.05 * before)
