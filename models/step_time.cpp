@@ -24,8 +24,8 @@ constexpr double kNormPasses = 5;
 constexpr double kRotaryPasses = 2;
 /// The attention core's backward pass recomputes the scores: five products instead of two.
 constexpr double kBackwardCore = 2.5;
-/// Without a fused kernel: products of narrow matrices.
-constexpr double kUnfusedRate = 0.55;
+/// Products of narrow matrices, in a scan.
+constexpr double kScanRate = 0.55;
 /// Scores in 16 bits: the products and the softmax write and read them 4 times, backward 7 times.
 /// Dropout does once more, with a mask of a byte; backward it goes on where the softmax does (3
 /// bytes).
@@ -150,7 +150,7 @@ class Shard {
     Half h;
     for (std::size_t i = 0; i < m_.ssms; ++i) h.products += projection(m_.ssm[i]);
     const double moves = c_.scan * m_.scan_bytes / v_.memory;
-    const double works = m_.scan_flop / (kUnfusedRate * v_.half);
+    const double works = m_.scan_flop / (kScanRate * v_.half);
     h.core.forward = tokens_ / s_.tp * roof(moves, works);
     h.core.backward = 2 * h.core.forward;
     h.traffic = moved(rows_ * (kNormPasses * m_.hidden / sequence_ + 3 * m_.ssm_inner / s_.tp) +
@@ -190,7 +190,9 @@ class Shard {
       const double dropout = v_.stack.legacy ? 1 : 0;
       const bool ragged =
           v_.device.maker == Maker::nvidia && std::fmod(m_.head_width, kVector) != 0;
-      const double rate = v_.half * (ragged ? kScalarRate : kUnfusedRate);
+      // Half of the products are as deep as a head is wide, the others as a sequence is long.
+      const double shallow = 1 + 0.5 * v_.depth_half / m_.head_width;
+      const double rate = v_.half * (ragged ? kScalarRate : 1 / shallow);
       p.forward = 2 * flop / rate + (kScoreBytesForward + dropout * kDropoutBytesForward) * scores;
       p.backward =
           4 * flop / rate + (kScoreBytesBackward + dropout * kDropoutBytesBackward) * scores;
