@@ -104,8 +104,9 @@ void judge_cases(benchmark::State& state) {
     planner::read_run_table(in, std::string{name}, 1, cases);
   }
   for (auto _ : state) {
-    auto board = validation::evaluate(cases.cases(), cases.cases(),
-                                      validation::SplitMode::leave_source_out, 0.9);
+    auto board =
+        validation::evaluate(cases.cases(), cases.cases(), validation::SplitMode::leave_source_out,
+                             catalogue().step_constant_table(), catalogue().step_spread(), 0.9);
     benchmark::DoNotOptimize(board);
   }
 }

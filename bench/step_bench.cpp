@@ -135,8 +135,11 @@ void fastest(benchmark::State& state, const Cells& cells) {
   EstimateOptions options;
   options.plan = PlanMode::usual;
   estimate_row(row_of(cells), catalogue(), options, result);
+  const auto basis = *plan_basis(result.scenario, result.estimate.work);
+  const auto& usual = *result.estimate.fit.verdict;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(fastest_plan(result.scenario, 1024, catalogue().step_constants()));
+    benchmark::DoNotOptimize(
+        fastest_plan(result.scenario, basis, 1024, usual, catalogue().step_constants()));
   }
 }
 BENCHMARK_CAPTURE(fastest, dense, kKnownPlan)->Unit(benchmark::kMicrosecond);

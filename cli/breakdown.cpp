@@ -85,7 +85,8 @@ Json json_conventions(const models::TokenWork& work, double active_params,
   return entry;
 }
 
-Json json_memory(const planner::Fit& fit) {
+Json json_memory(const planner::StatedPlan& stated, bool recompute_stated,
+                 const planner::Fit& fit) {
   const auto& v = *fit.verdict;
   const auto& m = v.memory;
   const auto& p = v.plan;
@@ -96,9 +97,11 @@ Json json_memory(const planner::Fit& fit) {
   };
   chose(fit.chose_plan, "degrees");
   chose(v.chose_sharding, "sharding");
-  chose(v.chose_recompute, "recompute");
+  chose(v.chose_recompute || (fit.chose_plan && !recompute_stated), "recompute");
   chose(v.chose_micro_batch, "micro_batch_seqs");
-  chose(v.chose_sequence_parallel, "sequence_parallel");
+  chose(p.tp > 1 && !stated.sequence_parallel, "sequence_parallel");
+  chose(p.ep > 1 && !stated.ep, "ep");
+  chose(p.interleave > 1 && !stated.interleave, "interleave");
   chose(v.chose_state, "state");
   Json plan{{"tp", p.tp},
             {"pp", p.pp},
@@ -137,9 +140,7 @@ Json json_step(const planner::StepStage& step) {
   entry["total"] = step.time.total().in(second);
   const auto& q = *step.question;
   entry["per_device"] = {{"tokens", q.batch_tokens / q.devices},
-                         {"micro_batches", q.schedule.micro_batches},
-                         {"interleave", q.schedule.interleave},
-                         {"ep", q.shard.ep}};
+                         {"micro_batches", q.schedule.micro_batches}};
   return entry;
 }
 
@@ -161,7 +162,9 @@ Json json_breakdown(const planner::Result& result) {
     }
   }
   if (e.step.question) breakdown["step_time_s"] = json_step(e.step);
-  if (e.fit.verdict) breakdown["memory_gib_per_device"] = json_memory(e.fit);
+  if (e.fit.verdict)
+    breakdown["memory_gib_per_device"] =
+        json_memory(s.plan, s.recompute_basis == Basis::given, e.fit);
   return breakdown;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "models/core/whole.hpp"
 #include "models/parameters.hpp"
 
 namespace pretrain::models {
@@ -41,7 +42,7 @@ bool described(std::string_view word) {
 /// Heads of the first usual width that divides the hidden one.
 double usual_heads(double hidden) {
   for (const double width : {kUsualHeadDim, 64.0, 80.0, 96.0, 100.0, 112.0, 160.0, 32.0}) {
-    if (hidden >= width && std::fmod(hidden, width) == 0) return hidden / width;
+    if (hidden >= width && divides(width, hidden)) return hidden / width;
   }
   return 1;
 }
@@ -271,7 +272,7 @@ class Completer {
     a_.ssm_heads = required(Field::ssm_heads);
     a_.ssm_groups = required(Field::ssm_groups);
     if (out_.missing.any()) return;
-    if (std::fmod(a_.ssm_inner, a_.ssm_heads) != 0 || std::fmod(a_.ssm_heads, a_.ssm_groups) != 0) {
+    if (!divides(a_.ssm_heads, a_.ssm_inner) || !divides(a_.ssm_groups, a_.ssm_heads)) {
       wrong(Field::ssm_heads,
             fmt::format("{:g} heads and {:g} groups of a mixer {:g} wide", a_.ssm_heads,
                         a_.ssm_groups, a_.ssm_inner),
@@ -325,7 +326,7 @@ class Completer {
     if (!a_.latent()) guessed(Field::kv_heads);
     if (a_.latent()) guessed(Field::qk_rope_head_dim);
     guessed(Field::head_dim);
-    if (a_.kv_heads > a_.heads || std::fmod(a_.heads, a_.kv_heads) != 0) {
+    if (a_.kv_heads > a_.heads || !divides(a_.kv_heads, a_.heads)) {
       wrong(Field::kv_heads,
             fmt::format("{:g} key-value heads do not divide {:g} heads", a_.kv_heads, a_.heads),
             "each key-value head serves the same number of query heads");
@@ -333,7 +334,7 @@ class Completer {
     }
     if (const auto width = value(Field::head_dim)) {
       a_.head_dim = *width;
-    } else if (std::fmod(a_.hidden, a_.heads) == 0) {
+    } else if (divides(a_.heads, a_.hidden)) {
       a_.head_dim = a_.hidden / a_.heads;
     } else {
       wrong(Field::heads,
@@ -398,7 +399,7 @@ class Completer {
       for (const bool is_tied : {false, true}) {
         if ((gated && is_gated != *gated) || (tied && is_tied != *tied)) continue;
         for (const double kv_heads : {a_.kv_heads, kUsualKvHeads}) {
-          if (kv_heads != a_.kv_heads && (kv_known || std::fmod(a_.heads, kv_heads) != 0)) continue;
+          if (kv_heads != a_.kv_heads && (kv_known || !divides(kv_heads, a_.heads))) continue;
           Architecture candidate = a_;
           candidate.gated = is_gated;
           candidate.tied = is_tied;
@@ -477,7 +478,7 @@ Architecture usual_shape(double params) {
                 : kUsualKvHeads * std::round(low / (kUsualKvHeads * a.head_dim));
   a.hidden = a.heads * a.head_dim;
   a.v_head_dim = a.head_dim;
-  a.kv_heads = std::fmod(a.heads, kUsualKvHeads) == 0 ? kUsualKvHeads : a.heads;
+  a.kv_heads = divides(kUsualKvHeads, a.heads) ? kUsualKvHeads : a.heads;
   a.layers = std::max(1.0, std::round(a.hidden / kAspect));
   // What is left after attention and embedding is the feed-forward layers'.
   a.ffn_hidden = 0;

@@ -19,8 +19,13 @@ double rate_among(double devices, const Links& links) {
 }
 
 double larger(double x, double y) {
-  // Exact where there is nothing to join.
-  return x == 0 || y == 0 ? x + y : std::cbrt(x * x * x + y * y * y);
+  const double most = std::max(x, y);
+  if (!(most > 0)) return most;
+  // (1 + r^3)^(1/3), of little r by its series: exact to 1e-10 and cheaper than a root.
+  constexpr double kLittle = 0.1;
+  const double r = std::min(x, y) / most;
+  const double r3 = r * r * r;
+  return most * (r < kLittle ? 1 + r3 / 3 * (1 - r3 / 3) : std::cbrt(1 + r3));
 }
 
 Group group_of(double ranks, double stride, double domain) {

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "models/core/text.hpp"
+#include "models/core/whole.hpp"
 
 namespace pretrain::models {
 
@@ -525,7 +526,7 @@ class Reader {
       const std::set<double> listed{without->numbers.begin(), without->numbers.end()};
       double excepted = 0;
       for (const double i : listed) {
-        if (i >= 0 && i < layers && std::fmod(i + 1, step) == 0) ++excepted;
+        if (i >= 0 && i < layers && divides(step, i + 1)) ++excepted;
       }
       dense = layers - std::floor(layers / step) + excepted;
     }

@@ -256,7 +256,8 @@ MemoryBasis memory_basis(const Architecture& a) {
     result.placeholders =
         met + p.expert_latent + (a.experts > 0 ? p.routed_experts / a.experts : 0);
     const double feed_forward = p.ffn + p.routed_experts;
-    const double mixer = std::max(p.attention / 2, state_space_projections(a).front().weights());
+    const double inner = p.state_space > 0 ? state_space_projections(a).front().weights() : 0;
+    const double mixer = std::max(p.attention / 2, inner);
     result.matrix = std::max(feed_forward / a.ffn_matrices(), mixer);
     return result;
   };
@@ -473,10 +474,11 @@ DeviceMemory peak_memory(const MemoryBasis& basis, const MemoryPlan& plan,
     if (m.allocated() > worst.allocated()) worst = m;
   };
   if (plan.pp > 1) consider(plan.pp - 1);
-  // Between the edges need falls with the stage, but for experts after leading dense layers.
+  // Need falls with the stage, but for the last; where the first has fewer layers, or has dense
+  // ones before experts.
   const Architecture& a = *basis.architecture;
   if (plan.pp > 2) {
-    consider(1);
+    if (plan.edges_as_layers || a.moe_layers > 0) consider(1);
     if (a.moe_layers > 0 && a.dense_layers() > 0) {
       const double edges = plan.edges_as_layers ? 1 : 0;
       const double each = std::ceil((a.layers + 2 * edges) / plan.pp);
@@ -559,6 +561,7 @@ bool fill(const FitQuestion& q, Search& search) {
       for (const auto [recompute, modules] : kRecomputes) {
         if (q.recompute && *q.recompute != recompute) continue;
         if (modules && v.recipe.stack != Stack::megatron) continue;
+        if (!q.recompute && !q.selective && recompute == Recompute::selective) continue;
         v.recipe.recompute = recompute;
         v.recipe.recompute_modules = modules;
         v.chose_recompute = !q.recompute;
@@ -572,21 +575,19 @@ bool fill(const FitQuestion& q, Search& search) {
       }
     }
     if (q.micro_batch || micro_batch <= 1) return false;
-    micro_batch = std::max(1.0, std::floor(micro_batch / 2));
+    // Where replicas share sequences unevenly, the mean.
+    const bool whole = sequences == std::floor(sequences);
+    micro_batch = std::max(1.0, whole ? std::floor(micro_batch / 2) : micro_batch / 2);
   }
 }
 
 }  // namespace
 
-FitVerdict fit(const Architecture& a, const FitQuestion& q, Bytes device_memory) {
-  const auto basis = memory_basis(a);
+FitVerdict fit(const MemoryBasis& basis, const FitQuestion& q, Bytes device_memory) {
   FitVerdict v;
   v.capacity = usable_memory(device_memory);
   v.plan = q.plan;
   v.recipe = q.recipe;
-  v.plan.interleave = q.interleave.value_or(1);
-  v.plan.sequence_parallel = q.sequence_parallel.value_or(q.plan.tp > 1);
-  v.chose_sequence_parallel = !q.sequence_parallel && q.plan.tp > 1;
   // First with room for the allocator's gaps, then without.
   Search roomy{basis, v.capacity / (1 + kGaps), v};
   v.fits = fill(q, roomy);
@@ -594,6 +595,10 @@ FitVerdict fit(const Architecture& a, const FitQuestion& q, Bytes device_memory)
   Search search{basis, v.capacity, v};
   v.fits = v.tight = fill(q, search);
   return v;
+}
+
+FitVerdict fit(const Architecture& a, const FitQuestion& q, Bytes device_memory) {
+  return fit(memory_basis(a), q, device_memory);
 }
 
 }  // namespace pretrain::models

@@ -199,13 +199,12 @@ Bytes usable_memory(Bytes device_memory);
 
 /// A configuration of which some parts are not known.
 struct FitQuestion {
-  MemoryPlan plan;      ///< sharding, interleave and sequence_parallel: see below
+  MemoryPlan plan;      ///< sharding: see below
   MemoryRecipe recipe;  ///< recompute and micro_batch: see below
   std::optional<Recompute> recompute;
   std::optional<Sharding> sharding;
   std::optional<double> micro_batch;
-  std::optional<double> interleave;
-  std::optional<bool> sequence_parallel;
+  bool selective = true;     ///< the software can recompute parts of a block
   bool state_known = false;  ///< else two-byte gradients, then two-byte moments are allowed
 };
 
@@ -219,7 +218,6 @@ struct FitVerdict {
   bool chose_recompute = false;
   bool chose_sharding = false;
   bool chose_micro_batch = false;
-  bool chose_sequence_parallel = false;
   bool chose_state = false;
 };
 
@@ -228,6 +226,7 @@ struct FitVerdict {
 ///
 /// @eq      memory.fit
 /// @derived memory.device of the worst stage against memory.usable
+FitVerdict fit(const MemoryBasis& basis, const FitQuestion& question, Bytes device_memory);
 FitVerdict fit(const Architecture& architecture, const FitQuestion& question, Bytes device_memory);
 
 }  // namespace pretrain::models

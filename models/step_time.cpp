@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "models/core/whole.hpp"
 #include "models/state_space.hpp"
-#include "models/training_compute.hpp"
 
 namespace pretrain::models {
 
@@ -65,9 +65,9 @@ struct Pass {
 
 /// How far a size is from the grid of tiles: 0 on multiples of 64, 1 where 16 does not divide it.
 double off_grid(double x) {
-  if (std::fmod(x, kAligned) == 0) return 0;
+  if (divides(kAligned, x)) return 0;
   constexpr double kStep = 1.0 / 3;
-  return kStep * (1 + (std::fmod(x, kAligned / 2) != 0) + (std::fmod(x, kAligned / 4) != 0));
+  return kStep * (1 + !divides(kAligned / 2, x) + !divides(kAligned / 4, x));
 }
 
 /// Times of one shard's work on one device.
@@ -278,7 +278,8 @@ class Shard {
         case Recompute::selective:
           return {c_.unknown_none + c_.selective, 0};
         case Recompute::full:
-          return {std::max(c_.unknown_none, c_.unknown_more), 0};
+          // Before selective recomputation there was but one way.
+          return {v_.stack.legacy ? 1 : std::max(c_.unknown_none, c_.unknown_more), 0};
       }
     }
     switch (s_.recompute) {
@@ -354,6 +355,11 @@ double joined(double work, double wait, double q) {
 }  // namespace
 
 StepModel step_model(const Architecture& a, double seq_len) {
+  return step_model(a, seq_len, memory_basis(a), token_work(a, seq_len));
+}
+
+StepModel step_model(const Architecture& a, double seq_len, const MemoryBasis& memory,
+                     const TokenWork& work) {
   using Split = StepModel::Product::Split;
   StepModel m;
   // A token of an encoder-decoder runs through one of the stacks.
@@ -364,7 +370,6 @@ StepModel step_model(const Architecture& a, double seq_len) {
   m.ssm_layers = share * a.ssm_layers;
   m.dense_layers = share * a.dense_layers();
   m.moe_layers = share * a.moe_layers;
-  const auto memory = memory_basis(a);
   for (std::size_t i = 0; i < memory.kinds.size(); ++i) {
     const double of_mean = memory.kinds[i].count / m.layers;
     m.split_params += of_mean * memory.blocks[i].sharded;
@@ -374,7 +379,6 @@ StepModel step_model(const Architecture& a, double seq_len) {
   m.edge_params = memory.first + memory.last;
   m.hidden = a.hidden;
 
-  const auto work = token_work(a, seq_len);
   const double attentions = attention_layers(a);  // with cross-attention
   if (attentions > 0) {
     const auto add = [&](double width, double depth, Split split) {
@@ -463,9 +467,9 @@ StepTime step_time(const StepModel& m, const StepSpeed& v, const ShardTime& x,
   const double average = (m.layers * block + edge) / p;
   double slowest = average;
   if (p > 1) {
-    if (std::fmod(m.layers, p) == 0) {
+    if (divides(p, m.layers)) {
       slowest = m.layers / p * block + edge;
-    } else if (std::fmod(m.layers + 2, p) == 0) {
+    } else if (divides(p, m.layers + 2)) {
       // Embedding and head count as a block each.
       const double layers = (m.layers + 2) / p;
       slowest = std::max(layers * block, (layers - 1) * block + edge);

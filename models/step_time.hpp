@@ -10,6 +10,7 @@
 #include "models/memory.hpp"
 #include "models/recipe.hpp"
 #include "models/step_constants.hpp"
+#include "models/training_compute.hpp"
 
 // The time of one optimizer step, in stages that a search runs through from the outside in:
 // what a device reaches (once per device, format and stack), a block of one shard (once per tp, cp,
@@ -136,6 +137,9 @@ struct StepModel {
   double mtp = 0;
 };
 
+/// `memory` and `work`: of the same architecture and sequence.
+StepModel step_model(const Architecture& architecture, double seq_len, const MemoryBasis& memory,
+                     const TokenWork& work);
 StepModel step_model(const Architecture& architecture, double seq_len);
 
 /// How a block is shared out and what of it is done twice.

@@ -52,7 +52,8 @@ Devices booked_devices(DeviceTime booked, Time duration);
 /// @derived time.training solved for the compute
 Flop compute_done(DeviceRate rate, DeviceTime booked, double goodput);
 
-/// Devices that finish in the given time, rounded up to whole devices.
+/// Devices that finish in the given time, rounded up to whole devices. Where the rate is that of a
+/// plan for so many, fewer may not reach it: then the planner looks for the fewest that do.
 ///
 /// @eq      devices.needed
 /// @derived time.training solved for n, rounded up

@@ -68,7 +68,9 @@ class Solver {
     if (e_.work.per_token && d.tokens) {
       e_.work.compute = computed(models::training_compute(*e_.work.per_token, *d.tokens));
     }
-    if (!d.booked && !d.devices && !(d.tokens && d.days)) default_devices();
+    const bool open = !d.booked && !d.devices;
+    if (open && (s_.plan.dp || !(d.tokens && d.days))) default_devices();
+    book();
     if (!find_efficiency()) return false;
     const auto& utilization = e_.rate.mfu ? e_.rate.mfu : e_.rate.hfu;
     if (utilization && s_.peak) {
@@ -87,7 +89,9 @@ class Solver {
     }
     if (e_.rate.flops && e_.work.per_token && !solve_with_rate()) return false;
     book();
-    if (!e_.fit.verdict && s_.plan.said) e_.fit = memory_fit(s_, d, constants_, warnings_);
+    if (!e_.fit.verdict && s_.plan.said && plans() != nullptr) {
+      e_.fit = memory_fit(s_, *basis_, d.devices, constants_, warnings_);
+    }
     if (e_.rate.tokens && d.devices && s_.seq_len && s_.global_batch) {
       e_.rate.iteration = computed(
           models::iteration_time(*s_.seq_len * *s_.global_batch, *e_.rate.tokens, *d.devices));
@@ -153,51 +157,142 @@ class Solver {
     return models::converted_mfu(utilization, *full, *e_.work.per_token);
   }
 
-  /// Utilization from the time of a step; false where that cannot be known.
-  bool find_step() {
-    auto& d = e_.duration;
-    if (!e_.work.per_token) return false;
-    if (d.devices) return step_on(d.devices, warnings_);
-    if (!d.tokens || !d.days) return false;
-    // As many devices as the time allows need a plan, and the plan sets their speed.
-    constexpr double kFirstGuess = 0.4;
-    constexpr double kSettled = 1e-3;
-    constexpr int kMostRounds = 20;
-    double mfu = kFirstGuess;
-    double before = 0;
-    Warnings unsaid;
-    for (int round = 0; round < kMostRounds; ++round) {
-      const auto needed = models::devices_needed(
-          *e_.work.compute, models::device_rate(mfu, *s_.peak), *d.days, *s_.goodput);
-      const double count = needed.in(device);
-      if (std::abs(count - before) <= kSettled * count) break;
-      before = count;
-      if (!step_on(known(needed, Basis::model, &kSolvedDevices), unsaid)) return false;
-      // Half way: a plan that jumps with the number of devices does not swing for ever.
-      mfu = round < kMostRounds / 2 ? *e_.rate.mfu : (mfu + *e_.rate.mfu) / 2;
-    }
-    e_.fit = {};
-    return step_on(known(before * device, Basis::model, &kSolvedDevices), warnings_);
+  const PlanBasis* plans() {
+    if (!basis_) basis_ = plan_basis(s_, e_.work);
+    return basis_ ? &*basis_ : nullptr;
   }
 
-  bool step_on(const Known<Devices>& devices, Warnings& warnings) {
-    Duration duration = e_.duration;
-    duration.devices = devices;
-    e_.fit = memory_fit(s_, duration, constants_, warnings);
-    if (!e_.fit.verdict) return false;
-    auto& step = e_.step;
-    step.question = step_question(s_, *e_.fit.verdict);
-    if (!step.question) return false;
-    step.question->chosen = e_.fit.chose_plan && s_.options.plan != PlanMode::best &&
-                            s_.plan.stack != models::Stack::xla;
-    const auto& q = *step.question;
+  struct StepAnswer {
+    Fit fit;
+    StepStage step;
+    double mfu = 0;
+  };
+
+  /// A step on so many devices; absent where it cannot be known.
+  std::optional<StepAnswer> step_on(const Known<Devices>& devices, Warnings& warnings) {
+    std::optional<StepAnswer> answer;
+    if (!s_.peak || !e_.work.per_token || plans() == nullptr || !basis_->step) return answer;
+    auto fit = memory_fit(s_, *basis_, devices, constants_, warnings);
+    if (!fit.verdict) return answer;
+    answer.emplace();
+    answer->fit = std::move(fit);
+    auto& step = answer->step;
+    auto& q = step.question.emplace(*basis_->step);
+    take_plan(s_, *answer->fit.verdict, q);
+    // Devices that a plan of ours leaves idle are paid for.
+    if (!s_.plan.dp) q.devices = std::max(q.devices, answer->fit.devices);
+    q.chosen = answer->fit.chose_plan && s_.options.plan != PlanMode::best &&
+               s_.plan.stack != models::Stack::xla;
     step.half_width_90 = spread_.width(q.run_class, q.unseen, q.chosen);
     step.half_width = models::half_width(step.half_width_90, s_.options.interval);
-    step.time = step_time(*step.question, constants_);
-    const double tokens = step.question->batch_tokens / step.question->devices;
-    e_.rate.mfu = known(models::step_mfu(tokens, *e_.work.per_token, step.time.total(), *s_.peak),
-                        Basis::model, &kModeledStep);
+    step.time = step_time(q, constants_);
+    answer->mfu = models::step_mfu(q.batch_tokens / q.devices, work_of(*answer->fit.verdict),
+                                   step.time.total(), *s_.peak);
+    return answer;
+  }
+
+  /// Work of a token. Where it counts recomputation and the plan is not the row's, that of the
+  /// plan.
+  double work_of(const models::FitVerdict& verdict) const {
+    if (s_.convention != models::FlopConvention::hardware || !s_.counted ||
+        s_.options.plan == PlanMode::stated) {
+      return *e_.work.per_token;
+    }
+    auto mode = s_.mode;
+    mode.recompute = verdict.recipe.recompute;
+    return models::training_flop_per_token(e_.work.token, s_.convention, mode);
+  }
+
+  void take(StepAnswer&& answer) {
+    const double work = work_of(*answer.fit.verdict);
+    if (work != *e_.work.per_token) {
+      e_.work.per_token = computed(work);
+      if (e_.duration.tokens) {
+        e_.work.compute = computed(models::training_compute(work, *e_.duration.tokens));
+      }
+    }
+    e_.rate.mfu = known(answer.mfu, Basis::model, &kModeledStep);
+    e_.fit = std::move(answer.fit);
+    e_.step = std::move(answer.step);
+  }
+
+  /// Utilization from the time of a step. False with no failure where that cannot be known.
+  bool find_step() {
+    auto& d = e_.duration;
+    if (!d.devices) return d.tokens && d.days && find_devices();
+    auto answer = step_on(d.devices, warnings_);
+    if (answer) take(std::move(*answer));
+    return answer.has_value();
+  }
+
+  /// As few devices as hold the run and are done in the stated days: the plan sets their speed, and
+  /// their number the plan.
+  bool find_devices() {
+    constexpr double kMost = 1 << 24;
+    constexpr double kFirstGuess = 0.4;
+    constexpr double kSlack = 1e-9;
+    const auto& d = e_.duration;
+    const double unit = s_.plan.replica();
+    const auto number = [&](double units) {
+      return known(units * unit * device, Basis::model, &kSolvedDevices);
+    };
+    Warnings unsaid;
+    double wanted = 0;  // units that the speed of those last tried asks for
+    const auto needed = [&](double mfu) {
+      const auto devices = models::devices_needed(
+          *e_.work.compute, models::device_rate(mfu, *s_.peak), *d.days, *s_.goodput);
+      return std::max(1.0, std::ceil(devices.in(device) / unit * (1 - kSlack)));
+    };
+    bool known_time = true;
+    const auto enough = [&](double units) {
+      unsaid.clear();
+      const auto answer = step_on(number(units), unsaid);
+      known_time = answer.has_value();
+      if (!known_time) return false;
+      wanted = needed(answer->mfu * *e_.work.per_token / work_of(*answer->fit.verdict));
+      return wanted <= units && !answer->fit.infeasible();
+    };
+    double most = needed(kFirstGuess);
+    double least = 0;  // too few
+    while (!enough(most)) {
+      if (!known_time) return false;
+      if (most > kMost) return never_done();
+      least = most;
+      most = wanted > most ? std::min(wanted, 2 * most) : 2 * most;
+    }
+    if (const double first = std::min(wanted, most - 1); first > least && enough(first)) {
+      most = first;
+    }
+    while (most - least > 1) {
+      const double middle = std::floor((least + most) / 2);
+      (enough(middle) ? most : least) = middle;
+    }
+    // Round numbers share a batch evenly, and may do with fewer.
+    constexpr double kNear = 0.9;
+    for (double step = std::exp2(std::floor(std::log2(most))); step > 1; step /= 2) {
+      const double round = step * std::floor((most - 1) / step);
+      if (round >= kNear * most && enough(round)) {
+        most = round;
+        break;
+      }
+    }
+    while (most > 1 && enough(most - 1)) most -= 1;
+    auto answer = step_on(number(most), warnings_);
+    if (!answer) return false;
+    take(std::move(*answer));
+    e_.duration.devices = number(most);
     return true;
+  }
+
+  bool never_done() {
+    failure_ = {fmt::format("no number of devices is done with {:.4g} tokens in {:.4g} days",
+                            *e_.duration.tokens, e_.duration.days->in(day)),
+                s_.global_batch ? "replicas have a sequence each at least: give more days, fewer "
+                                  "tokens_b, or a larger global_batch_seqs"
+                                : "give more days, fewer tokens_b, or another device",
+                Col::days};
+    failed_ = true;
+    return false;
   }
 
   bool find_efficiency() {
@@ -209,6 +304,7 @@ class Solver {
     const bool stated_duration = e_.work.compute && e_.duration.booked;
     if (!stated_duration) {
       if (s_.options.method == Method::full && find_step()) return true;
+      if (failed_) return false;
       const double mfu = modeled_mfu();
       if (s_.options.method == Method::llmcarbon) {
         e_.rate.hfu =
@@ -229,7 +325,11 @@ class Solver {
       return false;
     }
     e_.rate.mfu = known(implied, Basis::model, &kImplied);
-    const double usual = in_convention(models::llmcarbon_mfu(*s_.active_params));
+    double usual = in_convention(models::llmcarbon_mfu(*s_.active_params));
+    if (implied > usual * (1.0 + kOptimism) && s_.options.method == Method::full) {
+      Warnings unsaid;
+      if (const auto answer = step_on(e_.duration.devices, unsaid)) usual = answer->mfu;
+    }
     if (implied > usual * (1.0 + kOptimism)) {
       warnings_.add({Oddity::implied_mfu, implied, usual, {}, {}});
     } else if (implied < kIdle) {
@@ -259,10 +359,10 @@ class Solver {
     if (d.tokens) {
       const Flop compute = *e_.work.compute;
       if (d.booked) return agrees(compute);
-      if (d.days) {
+      if (d.days && !d.devices) {
         d.devices = known(models::devices_needed(compute, *e_.rate.flops, *d.days, *s_.goodput),
                           Basis::model, &kSolvedDevices);
-      } else if (d.devices) {
+      } else if (d.devices && !d.days) {
         d.days = known(models::training_time(compute, *e_.rate.flops, *d.devices, *s_.goodput),
                        Basis::model, &kSolvedTime);
       }
@@ -295,9 +395,11 @@ class Solver {
   const Scenario& s_;
   const models::StepConstants& constants_;
   const models::StepSpread& spread_;
+  std::optional<PlanBasis> basis_;
   Estimate& e_;
   Warnings& warnings_;
   RowFailure& failure_;
+  bool failed_ = false;
 };
 
 /// Whether the power limit is the catalogue's, unstated or stated as it is.

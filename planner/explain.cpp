@@ -327,11 +327,12 @@ class Proof {
       return value.origin != nullptr && value.origin->place == place;
     };
     if (d.devices && from(d.devices, "devices.needed")) {
-      add("devices.needed", "devices",
-          {term("C", e_.work.compute, flop, "FLOP"),
-           term("R", e_.rate.flops, kTeraflopsPerDevice, "TFLOP/s"), term("T", d.days, day, "days"),
-           term("g", s_.goodput)},
-          (*d.devices).in(device), "devices");
+      std::vector<Term> terms{term("C", e_.work.compute, flop, "FLOP"),
+                              term("R", e_.rate.flops, kTeraflopsPerDevice, "TFLOP/s"),
+                              term("T", d.days, day, "days"), term("g", s_.goodput)};
+      const double devices = (*d.devices).in(device);
+      if (e_.step.question) terms.push_back(modeled("m", devices, "devices"));
+      add("devices.needed", "devices", std::move(terms), devices, "devices");
     }
     if (d.days && from(d.days, "time.training")) {
       add("time.training", "training_days",
@@ -701,7 +702,7 @@ std::vector<Input> inputs_of(const Result& result) {
   number("active_params_b", s.active_params, "1e9", kBillion);
   number("tokens_b", e.duration.tokens, "1e9", kBillion);
   if (s.counted || s.seq_len || e.fit.verdict) number("seq_len", s.work_seq_len, "tokens");
-  number("global_batch_seqs", s.global_batch, "sequences");
+  number("global_batch_seqs", e.step.question ? s.batch : s.global_batch, "sequences");
   if (s.device != nullptr) {
     text("device", s.device->id, Basis::given, &s.device->origin);
   } else {

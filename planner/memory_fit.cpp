@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/core/text.hpp"
+#include "models/core/whole.hpp"
 #include "models/parameters.hpp"
 #include "planner/plan_search.hpp"
 
@@ -28,7 +29,7 @@ using models::StateBytes;
 
 /// Micro-batches of a step whose batch is unknown: enough to fill any pipeline.
 constexpr double kPlenty = 1000;
-/// Tokens of a device and step where neither batch nor micro-batch are known.
+/// Tokens of a replica at a time: no more make anything faster.
 constexpr double kUsualTokens = 32768;
 /// From then on attention without stored scores was usual, and a loss in one kernel in FSDP and
 /// XLA; a year later in the others.
@@ -38,8 +39,6 @@ constexpr double kFusedLossElsewhere = 2024;
 /// Until then models of the GPT-3 generation were trained with dropout.
 constexpr double kDropout = 2022;
 constexpr double kRecent = 2024;  // of software that states no year
-
-bool divides(double part, double whole) { return std::fmod(whole, part) == 0; }
 
 /// Bytes of a parameter: as stated, else those of the stack; frozen weights have nothing else.
 StateBytes state_of(const Scenario& s, bool& known) {
@@ -66,7 +65,45 @@ StateBytes state_of(const Scenario& s, bool& known) {
   return state;
 }
 
+/// Chunks of a stage: the most that are usual and divide its layers.
+double usual_interleave(double all_layers, double stages) {
+  constexpr double kMost = 12;
+  if (stages <= 1) return 1;
+  // Where they do not come out even, embedding and head count as a layer each.
+  const bool even = divides(stages, all_layers);
+  const double layers = (even ? all_layers : all_layers + 2) / stages;
+  double chunks = 1;
+  if (layers != std::floor(layers)) return chunks;
+  for (double v = 2; v <= std::min(kMost, layers); ++v) {
+    if (divides(v, layers)) chunks = v;
+  }
+  return chunks;
+}
+
+/// Experts are spread over a node; in FSDP as far as they go; in XLA they are gathered.
+double usual_spread(const Scenario& s, const MemoryPlan& plan) {
+  const auto& a = s.architecture;
+  const auto stack = a.experts > 1 ? software_of(s, plan).stack : Stack::xla;
+  double ep = 1;
+  if (stack == Stack::xla) return ep;
+  const double ranks = plan.dp * plan.cp * plan.tp;
+  const double most = stack == Stack::fsdp ? ranks : std::min(*s.devices_per_node, ranks);
+  while (2 * ep <= most && divides(2 * ep, a.experts)) ep *= 2;
+  return ep;
+}
+
 }  // namespace
+
+std::optional<PlanBasis> plan_basis(const Scenario& s, const Work& work) {
+  std::optional<PlanBasis> basis;
+  if (!s.has_architecture || !s.device_memory || !s.work_seq_len) return basis;
+  basis.emplace();
+  basis->memory = models::memory_basis(s.architecture);
+  basis->step =
+      step_question(s, basis->memory,
+                    s.counted ? work.token : models::token_work(s.architecture, *s.work_seq_len));
+  return basis;
+}
 
 FitQuestion fit_question(const Scenario& s, const MemoryPlan& plan) {
   const auto& p = s.plan;
@@ -75,8 +112,16 @@ FitQuestion fit_question(const Scenario& s, const MemoryPlan& plan) {
   q.plan.edges_as_layers = p.edges_as_layers.value_or(false);
   q.plan.vocab_parallel = p.vocab_parallel.value_or(true);
   q.sharding = p.sharding;
-  q.interleave = p.interleave;
-  q.sequence_parallel = p.sequence_parallel;
+  const auto software = software_of(s, plan);
+  q.selective = !software.legacy;
+  if (plan.tp * plan.pp > 1) {
+    const bool modern = software.stack == Stack::megatron && !software.legacy;
+    q.plan.interleave = p.interleave ? *p.interleave
+                        : modern     ? usual_interleave(s.architecture.layers, plan.pp)
+                                     : 1;
+    q.plan.sequence_parallel =
+        p.sequence_parallel.value_or(plan.tp > 1 && (modern || software.stack != Stack::megatron));
+  }
   if (s.recompute_basis == Basis::given) q.recompute = s.mode.recompute;
 
   auto& r = q.recipe;
@@ -99,25 +144,25 @@ FitQuestion fit_question(const Scenario& s, const MemoryPlan& plan) {
   r.offload_activations = p.offload_activations;
 
   // The batch: of a replica and step, then of a micro-batch.
-  const double replica_batch = s.global_batch ? std::max(1.0, *s.global_batch / plan.dp) : 0;
+  const double share = s.batch ? std::max(1.0, *s.batch / plan.dp) : 0;
+  const auto split = [&](double micro) {
+    r.micro_batch = s.batch ? std::min(micro, share) : micro;
+    r.micro_batches = s.batch ? share / r.micro_batch : p.micro_batches.value_or(kPlenty);
+  };
   if (p.micro_batch) {
-    q.micro_batch = p.micro_batch;
-    r.micro_batch = *p.micro_batch;
-    r.micro_batches = p.micro_batches  ? *p.micro_batches
-                      : s.global_batch ? std::max(1.0, replica_batch / r.micro_batch)
-                                       : kPlenty;
-  } else if (s.global_batch && !p.micro_batches) {
-    // The largest that keeps every stage at work; halved until it fits.
-    r.micro_batch = std::max(1.0, std::floor(replica_batch / plan.pp));
-    r.micro_batches = std::max(1.0, replica_batch / r.micro_batch);
-  } else if (p.micro_batches || s.global_batch || r.stack == Stack::megatron || plan.pp > 1) {
-    r.micro_batches = p.micro_batches.value_or(kPlenty);
-    r.micro_batch = s.global_batch ? std::max(1.0, replica_batch / r.micro_batches) : 1;
+    split(*p.micro_batch);
+    q.micro_batch = r.micro_batch;
+  } else if (p.micro_batches) {
+    split(s.batch ? std::max(1.0, share / *p.micro_batches) : 1);
+    q.micro_batch = r.micro_batch;
+  } else if (r.stack == Stack::megatron && !s.global_batch) {
+    split(1);
     q.micro_batch = r.micro_batch;
   } else {
-    // Where weights are gathered for each micro-batch, as many tokens as fit, up to the usual.
-    r.micro_batch = std::max(1.0, std::floor(kUsualTokens / r.seq_len));
-    r.micro_batches = 1;
+    // The largest that keeps every stage at work, up to the usual; halved until it fits.
+    const double most = std::min(share / (plan.pp > 1 ? kFilled * plan.pp : 1),
+                                 std::max(1.0, std::floor(kUsualTokens / r.seq_len)));
+    split(std::max(1.0, share == std::floor(share) ? std::floor(most) : most));
   }
   return q;
 }
@@ -133,36 +178,63 @@ std::vector<double> tensor_degrees(const Scenario& s, double devices) {
 
 namespace {
 
-FitVerdict judge(const Scenario& s, const FitQuestion& q) {
-  return models::fit(s.architecture, q, *s.device_memory);
+FitVerdict judge(const Scenario& s, const models::MemoryBasis& basis, const FitQuestion& q) {
+  return models::fit(basis, q, *s.device_memory);
 }
 
-/// The plan as stated, with so many devices for what it leaves open.
-MemoryPlan stated_plan(const StatedPlan& p, double devices) {
+/// Replicas of a plan that is not stated: of whole devices, each with a sequence.
+bool replicate(const Scenario& s, double devices, MemoryPlan& plan) {
+  plan.dp = std::max(1.0, std::floor(devices / (plan.tp * plan.pp * plan.cp)));
+  return !s.batch || plan.dp <= std::max(1.0, *s.batch);
+}
+
+}  // namespace
+
+MemoryPlan stated_plan(const Scenario& s, double devices) {
+  const auto& p = s.plan;
   MemoryPlan plan;
   plan.tp = p.degree(p.tp);
   plan.pp = p.degree(p.pp);
   plan.cp = p.degree(p.cp);
-  plan.ep = p.degree(p.ep);
-  plan.dp = p.dp ? *p.dp : std::max(1.0, std::floor(devices / p.replica()));
+  if (p.dp) {
+    plan.dp = *p.dp;
+  } else {
+    while (!replicate(s, devices, plan) && !p.cp) plan.cp *= 2;
+    if (s.batch) plan.dp = std::min(plan.dp, std::max(1.0, *s.batch));
+  }
+  plan.ep = p.ep ? *p.ep : usual_spread(s, plan);
   return plan;
 }
+
+namespace {
 
 /// Calls `attempt` with plans from fast to small until it says that one fits.
 template <class Attempt>
 bool climb(const Scenario& s, double devices, Attempt attempt) {
+  constexpr double kLong = 16384;  // tokens of a device: longer sequences are divided
   const auto& a = s.architecture;
+  const auto degrees = tensor_degrees(s, devices);
+  double least = s.plan.degree(s.plan.cp);  // of cp
+  bool attempted = false;
   const auto with = [&](double tp, double pp) {
     MemoryPlan plan;
     plan.tp = tp;
     plan.pp = pp;
-    plan.cp = s.plan.degree(s.plan.cp);
-    plan.dp = std::max(1.0, std::floor(devices / (tp * pp * plan.cp)));
-    if (s.plan.ep) {
-      plan.ep = *s.plan.ep;
-      return attempt(plan);
+    plan.cp = least;
+    bool replicated = replicate(s, devices, plan);
+    while (!replicated && !s.plan.cp && 2 * plan.cp * tp * pp <= devices) {
+      plan.cp *= 2;
+      replicated = replicate(s, devices, plan);
     }
+    if (!replicated) {
+      // With a stated cp deeper plans have fewer replicas; at last devices are idle.
+      if (s.plan.cp && pp < a.layers && !attempted) return false;
+      plan.dp = std::max(1.0, *s.batch);
+    }
+    attempted = true;
+    plan.ep = s.plan.ep ? *s.plan.ep : usual_spread(s, plan);
     if (attempt(plan)) return true;
+    if (s.plan.ep) return false;
     // Experts over a node, then over all devices.
     const double ranks = plan.dp * plan.cp * plan.tp;
     for (const double most : {std::min(*s.devices_per_node, ranks), ranks}) {
@@ -174,24 +246,28 @@ bool climb(const Scenario& s, double devices, Attempt attempt) {
     }
     return false;
   };
-  const auto degrees = tensor_degrees(s, devices);
   for (const double tp : degrees) {
     if (with(tp, 1)) return true;
   }
-  for (double pp = 2; pp <= a.layers && pp * degrees.back() <= devices; pp *= 2) {
-    if (with(degrees.back(), pp)) return true;
+  const double wide = degrees.back();
+  while (!s.plan.cp && *s.work_seq_len / least > kLong && 2 * least * wide <= devices) {
+    least *= 2;
+    if (with(wide, 1)) return true;
   }
-  return false;
+  for (double pp = 2; pp <= a.layers && pp * wide * least <= devices; pp *= 2) {
+    if (with(wide, pp)) return true;
+  }
+  return !attempted && with(wide, a.layers);
 }
 
-void search_plan(const Scenario& s, Fit& fit) {
+void search_plan(const Scenario& s, const models::MemoryBasis& basis, Fit& fit) {
   fit.chose_plan = true;
   bool roomy = true;  // first with room for the allocator's gaps
   const auto attempt = [&](const MemoryPlan& plan) {
     auto q = fit_question(s, plan);
     // Megatron's own ladder is of degrees; elsewhere all state is shared first.
     if (!q.sharding && q.recipe.stack != Stack::megatron) q.sharding = Sharding::zero3;
-    const auto v = judge(s, q);
+    const auto v = judge(s, basis, q);
     const bool enough = v.fits && !(roomy && v.tight);
     const bool better =
         !fit.verdict || enough || v.memory.allocated() < fit.verdict->memory.allocated();
@@ -216,7 +292,8 @@ std::string_view words(Recompute recompute) {
 /// Changes of a run that does not fit.
 class Mender {
  public:
-  Mender(const Scenario& s, const Fit& fit) : s_{s}, fit_{fit}, v_{*fit.verdict} {}
+  Mender(const Scenario& s, const Fit& fit)
+      : s_{s}, basis_{models::memory_basis(s.architecture)}, fit_{fit}, v_{*fit.verdict} {}
 
   std::string text() {
     alone();
@@ -242,7 +319,7 @@ class Mender {
   }
   bool attempt(const FitQuestion& q, const std::string& words) {
     if (found_.size() >= kNamed) return true;
-    const auto v = judge(s_, q);
+    const auto v = judge(s_, basis_, q);
     if (!v.fits || v.tight) return false;  // a remedy leaves room for the allocator's gaps
     std::string state;
     if (v.chose_state) {
@@ -281,9 +358,9 @@ class Mender {
         if (attempt(q, fmt::format("micro_batch_seqs {:g}", micro))) break;
       }
     }
-    if (v_.plan.tp > 1 && base.sequence_parallel == false) {
+    if (v_.plan.tp > 1 && !base.plan.sequence_parallel) {
       auto q = base;
-      q.sequence_parallel = true;
+      q.plan.sequence_parallel = true;
       attempt(q, "sequence_parallel");
     }
     if (fit_.chose_plan) return;  // all plans were tried
@@ -323,7 +400,7 @@ class Mender {
       q.recipe.micro_batches *= std::max(1.0, q.recipe.micro_batch);
       q.recipe.micro_batch = std::min(1.0, q.recipe.micro_batch);
       q.micro_batch = q.recipe.micro_batch;
-      q.sequence_parallel = plan.tp > 1;
+      q.plan.sequence_parallel = plan.tp > 1;
       std::string words = before + "sharding zero3, full recomputation, micro_batch_seqs 1";
       if (plan.tp > 1) words += fmt::format(", tp {:g}", plan.tp);
       if (plan.pp > 1) words += fmt::format(", pp {:g}", plan.pp);
@@ -340,6 +417,7 @@ class Mender {
   }
 
   const Scenario& s_;
+  const models::MemoryBasis basis_;
   const Fit& fit_;
   const FitVerdict& v_;
   std::vector<std::string> found_;
@@ -347,31 +425,30 @@ class Mender {
 
 }  // namespace
 
-Fit memory_fit(const Scenario& s, const Duration& duration, const models::StepConstants& constants,
-               Warnings& warnings) {
+Fit memory_fit(const Scenario& s, const PlanBasis& basis, const Known<Devices>& devices,
+               const models::StepConstants& constants, Warnings& warnings) {
   Fit fit;
-  if (!s.has_architecture || !s.device_memory || !s.work_seq_len) return fit;
   const auto& p = s.plan;
-  if (duration.devices) {
-    fit.devices = std::max(1.0, std::floor(duration.devices->in(device)));
+  if (devices) {
+    fit.devices = std::max(1.0, std::floor(devices->in(device)));
   } else if (p.dp) {
     fit.devices = p.replica() * *p.dp;
   } else {
     return fit;
   }
   // What is stated of a run goes before a default of ours.
-  const bool assumed = duration.devices.basis == Basis::fallback;
+  const bool assumed = devices.basis == Basis::fallback;
   if (p.divided()) {
-    fit.verdict = judge(s, fit_question(s, stated_plan(p, fit.devices)));
+    fit.verdict = judge(s, basis.memory, fit_question(s, stated_plan(s, fit.devices)));
     fit.judged = !assumed || p.dp;
-  } else if (s.options.plan == PlanMode::best) {
-    fit.chose_plan = true;
-    fit.verdict = fastest_plan(s, fit.devices, constants);
-    if (!fit.verdict) search_plan(s, fit);
-    fit.judged = !assumed;
   } else {
-    search_plan(s, fit);
+    search_plan(s, basis.memory, fit);
     fit.judged = !assumed && (p.said || s.counted);
+    if (s.options.plan == PlanMode::best && basis.step) {
+      if (const auto best = fastest_plan(s, basis, fit.devices, *fit.verdict, constants)) {
+        fit.verdict = best;
+      }
+    }
   }
   const auto& v = *fit.verdict;
   if (v.tight) {

@@ -8,16 +8,24 @@
 
 namespace pretrain::planner {
 
-/// Reads the plan of a row, and gives parameters without dimensions a usual shape where the row
-/// says how it is trained. False with `failure` set when the plan contradicts the architecture.
-bool resolve_plan(const RunRow& row, Scenario& scenario, Warnings& warnings, RowFailure& failure);
+/// What is the same for all plans of a run, found once.
+struct PlanBasis {
+  models::MemoryBasis memory;
+  std::optional<StepQuestion> step;  ///< without a plan; absent: the time is not known
+};
 
-/// Memory of a device where architecture, sequence, device and number of devices are known. What
-/// the plan leaves open is filled from the cheapest in time to the smallest in memory. Without any
-/// degree: the first that fits of all devices sharing all state, then tensor parallelism in a node,
-/// then pipeline stages, in powers of two.
-Fit memory_fit(const Scenario& scenario, const Duration& duration,
+/// Absent where architecture, sequence or device are not known. The scenario must outlive it.
+std::optional<PlanBasis> plan_basis(const Scenario& scenario, const Work& work);
+
+/// The plan on so many devices, and its memory. What the row leaves open is filled from the
+/// cheapest in time to the smallest in memory. Without any degree: the first that fits of all
+/// devices sharing all state, then tensor parallelism in a node, then pipeline stages, in powers of
+/// two. Replicas have a sequence each: more devices than that divide them by context parallelism.
+Fit memory_fit(const Scenario& scenario, const PlanBasis& basis, const Known<Devices>& devices,
                const models::StepConstants& constants, Warnings& warnings);
+
+/// The plan as stated, with so many devices for what it leaves open.
+models::MemoryPlan stated_plan(const Scenario& scenario, double devices);
 
 /// What is asked of the memory of a plan, with what the row leaves open left open.
 models::FitQuestion fit_question(const Scenario& scenario, const models::MemoryPlan& plan);

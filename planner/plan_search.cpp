@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "models/core/whole.hpp"
 #include "planner/memory_fit.hpp"
 #include "planner/step_question.hpp"
 
@@ -17,8 +18,6 @@ using models::MemoryPlan;
 using models::Recompute;
 using models::Sharding;
 using models::Stack;
-
-bool divides(double part, double whole) { return std::fmod(whole, part) == 0; }
 
 std::vector<double> pipeline_degrees(double layers, double most) {
   std::vector<double> degrees;
@@ -37,10 +36,11 @@ std::vector<double> powers(double most) {
 
 class Search {
  public:
-  Search(const Scenario& s, double devices, const models::StepConstants& c)
-      : s_{s}, devices_{devices}, c_{c} {}
+  Search(const Scenario& s, const PlanBasis& basis, double devices, const models::StepConstants& c)
+      : s_{s}, memory_{basis.memory}, question_{*basis.step}, devices_{devices}, c_{c} {}
 
-  std::optional<FitVerdict> run() {
+  std::optional<FitVerdict> run(const FitVerdict& usual) {
+    if (usual.fits && !usual.tight) consider(usual);
     constexpr double kMostStages = 128;
     constexpr double kLong = 16384;  // tokens: from there on context parallelism is tried
     const auto& a = s_.architecture;
@@ -56,7 +56,7 @@ class Search {
           plan.cp = cp;
           plan.pp = pp;
           plan.dp = devices_ / replica;
-          if (s_.global_batch && plan.dp > *s_.global_batch) continue;
+          if (s_.batch && plan.dp > *s_.batch) continue;
           const double ranks = plan.dp * cp * tp;
           for (const double ep : powers(a.experts > 1 ? std::min(a.experts, ranks) : 1)) {
             if (a.experts > 1 && !divides(ep, a.experts)) continue;
@@ -72,43 +72,54 @@ class Search {
  private:
   void micro_batches(const MemoryPlan& plan) {
     constexpr double kMost = 64;
-    const double share = s_.global_batch ? *s_.global_batch / plan.dp : kMost;
+    const double share = s_.batch ? *s_.batch / plan.dp : kMost;
     for (const double micro : powers(std::min(kMost, share))) {
-      if (s_.global_batch && !divides(micro, share)) continue;
-      // Recomputing less is faster: the first that fits.
-      for (const auto recompute : {Recompute::none, Recompute::selective, Recompute::full}) {
-        if (attempt(plan, micro, recompute)) break;
+      if (s_.batch && !divides(micro, share)) continue;
+      for (const auto sharding : shardings(plan)) {
+        // Recomputing less is faster: the first that fits.
+        for (const auto recompute : {Recompute::none, Recompute::selective, Recompute::full}) {
+          if (attempt(plan, micro, sharding, recompute)) break;
+        }
       }
     }
   }
 
+  std::vector<Sharding> shardings(const MemoryPlan& plan) const {
+    if (s_.plan.sharding) return {*s_.plan.sharding};
+    if (plan.dp * plan.cp <= 1) return {Sharding::none};
+    if (plan.pp > 1 || s_.plan.stack == Stack::megatron) return {Sharding::zero1};
+    if (s_.plan.stack == Stack::fsdp || s_.plan.stack == Stack::xla) return {Sharding::zero3};
+    return {Sharding::zero1, Sharding::zero3};
+  }
+
   /// Whether it fits; kept when it is the fastest so far.
-  bool attempt(const MemoryPlan& plan, double micro, Recompute recompute) {
+  bool attempt(const MemoryPlan& plan, double micro, Sharding sharding, Recompute recompute) {
     FitQuestion q = fit_question(s_, plan);
     q.recompute = recompute;
     q.micro_batch = micro;
     q.recipe.micro_batch = micro;
-    q.recipe.micro_batches =
-        s_.global_batch ? *s_.global_batch / plan.dp / micro : q.recipe.micro_batches;
-    if (!q.sharding) {
-      q.sharding = plan.dp * plan.cp <= 1                            ? Sharding::none
-                   : plan.pp > 1 || s_.plan.stack == Stack::megatron ? Sharding::zero1
-                                                                     : Sharding::zero3;
-    }
-    const auto verdict = models::fit(s_.architecture, q, *s_.device_memory);
+    q.recipe.micro_batches = s_.batch ? *s_.batch / plan.dp / micro : q.recipe.micro_batches;
+    q.sharding = sharding;
+    auto verdict = models::fit(memory_, q, *s_.device_memory);
     if (!verdict.fits || verdict.tight) return false;
-    auto question = step_question(s_, verdict);
-    if (!question) return true;
-    question->shard.recompute_stated = true;
-    const double rate = question->batch_tokens / step_time(*question, c_).total().in(second);
+    // All blocks do it again only where the row says so; else as many as memory demands.
+    verdict.chose_recompute = recompute == Recompute::full && s_.recompute_basis != Basis::given;
+    consider(verdict);
+    return true;
+  }
+
+  void consider(const FitVerdict& verdict) {
+    take_plan(s_, verdict, question_);
+    const double rate = question_.batch_tokens / step_time(question_, c_).total().in(second);
     if (rate > rate_) {
       rate_ = rate;
       best_ = verdict;
     }
-    return true;
   }
 
   const Scenario& s_;
+  const models::MemoryBasis& memory_;
+  StepQuestion question_;
   double devices_;
   const models::StepConstants& c_;
   double rate_ = 0;
@@ -117,9 +128,9 @@ class Search {
 
 }  // namespace
 
-std::optional<FitVerdict> fastest_plan(const Scenario& s, double devices,
-                                       const models::StepConstants& c) {
-  return Search{s, devices, c}.run();
+std::optional<FitVerdict> fastest_plan(const Scenario& s, const PlanBasis& basis, double devices,
+                                       const FitVerdict& usual, const models::StepConstants& c) {
+  return Search{s, basis, devices, c}.run(usual);
 }
 
 }  // namespace pretrain::planner

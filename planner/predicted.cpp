@@ -126,25 +126,37 @@ Predicted::Predicted(const Result& result) {
   set(Key::operational_tco2e, in(e.carbon.operational, tonne));
   set(Key::embodied_tco2e, in(e.carbon.embodied, tonne));
   set(Key::total_tco2e, in(e.carbon.total, tonne));
-  factor_ = std::exp(e.step.half_width);
-  solved_ = !s.booked && !s.days;
+  slower_ = std::exp(e.step.half_width);
+  const double used = std::max(e.rate.mfu ? *e.rate.mfu : 0, e.rate.hfu ? *e.rate.hfu : 0);
+  faster_ = used > 0 ? std::clamp(1 / used, 1.0, slower_) : slower_;
+  solved_days_ = !s.booked && !s.days;
+  solved_hours_ = !s.booked && !(s.days && s.devices);
 }
 
-std::optional<double> Predicted::factor(Key key) const {
-  if (!(*this)[key] || factor_ <= 1) return std::nullopt;
-  if (std::find(kOfRate.begin(), kOfRate.end(), key) == kOfRate.end()) return std::nullopt;
-  const bool hours = key == Key::training_days || key == Key::device_hours;
-  return hours && !solved_ ? std::nullopt : std::optional{factor_};
+bool Predicted::uncertain(Key key) const {
+  if (!(*this)[key] || slower_ <= 1) return false;
+  if (std::find(kOfRate.begin(), kOfRate.end(), key) == kOfRate.end()) return false;
+  if (key == Key::training_days) return solved_days_;
+  return key != Key::device_hours || solved_hours_;
 }
+
+namespace {
+
+/// The faster a device, the shorter it takes.
+bool of_time(Key key) {
+  return key == Key::iteration_s || key == Key::training_days || key == Key::device_hours;
+}
+
+}  // namespace
 
 std::optional<double> Predicted::low(Key key) const {
-  const auto f = factor(key);
-  return f ? std::optional{*(*this)[key] / *f} : std::nullopt;
+  if (!uncertain(key)) return std::nullopt;
+  return *(*this)[key] / (of_time(key) ? faster_ : slower_);
 }
 
 std::optional<double> Predicted::high(Key key) const {
-  const auto f = factor(key);
-  return f ? std::optional{*(*this)[key] * *f} : std::nullopt;
+  if (!uncertain(key)) return std::nullopt;
+  return *(*this)[key] * (of_time(key) ? slower_ : faster_);
 }
 
 void Comparisons::add(Comparison c) {

@@ -51,15 +51,18 @@ class Predicted {
   static constexpr std::array kOfRate = {
       Key::iteration_s, Key::tokens_per_s_per_device, Key::tflops_per_device, Key::mfu,
       Key::hfu,         Key::training_days,           Key::device_hours};
-  /// The factor that the interval reaches above and below the value; absent where there is none.
-  std::optional<double> factor(Key key) const;
+  /// The interval; absent where there is none. No rate is above the peak of the device.
   std::optional<double> low(Key key) const;
   std::optional<double> high(Key key) const;
 
  private:
   std::array<std::optional<double>, kKeys> values_;
-  double factor_ = 1;    ///< of the rate
-  bool solved_ = false;  ///< the hours follow from it
+  bool uncertain(Key key) const;
+
+  double slower_ = 1;  ///< factor of the rate that the interval reaches down, and up
+  double faster_ = 1;
+  bool solved_days_ = false;  ///< they follow from the rate
+  bool solved_hours_ = false;
 };
 
 /// One published number beside the prediction in its own scope.

@@ -7,7 +7,7 @@
 #include "models/core/text.hpp"
 #include "models/efficiency.hpp"
 #include "planner/estimate.hpp"
-#include "planner/memory_fit.hpp"
+#include "planner/resolve_plan.hpp"
 
 namespace pretrain::planner {
 

@@ -1,9 +1,12 @@
+#include "planner/resolve_plan.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 
+#include "models/core/whole.hpp"
 #include "planner/memory_fit.hpp"
 
 namespace pretrain::planner {
@@ -18,8 +21,6 @@ using models::Stack;
 /// Experts that meet a token in a mixture whose dimensions are unknown: Mixtral's.
 constexpr double kUsualChosen = 2;
 
-bool divides(double part, double whole) { return std::fmod(whole, part) == 0; }
-
 Stack stack_of(std::string_view family, const hardware::Device* device) {
   if (family == "megatron") return Stack::megatron;
   if (family == "fsdp_torch") return Stack::fsdp;
@@ -33,6 +34,10 @@ template <Col... cols>
 bool has_any(const RunRow& row) {
   return (static_cast<unsigned>(row.has(cols)) | ...) != 0;
 }
+
+/// Tokens of a step, of most models since LLaMA.
+constexpr double kUsualBatch = 4194304;
+const Origin kUsual{"4M tokens, as LLaMA", "", "", true};
 
 /// Whether a cell says more of how the run is trained than what is trained for how long.
 bool says_how(const RunRow& row) {
@@ -93,12 +98,12 @@ void read_plan(const RunRow& row, PlanMode mode, StatedPlan& p) {
     p.tp = row.number(Col::tp);
     p.pp = row.number(Col::pp);
     p.dp = row.number(Col::dp);
+    p.cp = row.number(Col::cp);
     p.ep = row.number(Col::ep);
     p.interleave = row.number(Col::interleave);
     p.micro_batch = row.number(Col::micro_batch_seqs);
     p.micro_batches = row.number(Col::micro_batches);
   }
-  p.cp = row.number(Col::cp);
   p.weight_bytes = row.number(Col::weight_bytes);
   p.gradient_bytes = row.number(Col::gradient_bytes);
   p.optimizer_bytes = row.number(Col::optimizer_bytes);
@@ -143,9 +148,12 @@ bool check_degrees(const Scenario& s, RowFailure& failure) {
                             "give smaller degrees, or more devices", Col::devices);
     return false;
   }
-  if (p.dp && s.global_batch && *p.dp > *s.global_batch && p.micro_batch.value_or(1) >= 1) {
+  // Without dp it follows, and with it cp unless that is stated.
+  const bool follows = !p.dp && p.divided() && p.cp && s.devices;
+  const double dp = follows ? std::floor(s.devices->in(device) / p.replica()) : p.degree(p.dp);
+  if (s.global_batch && dp > *s.global_batch && p.micro_batch.value_or(1) >= 1) {
     failure =
-        contradiction(fmt::format("dp {:g} replicas share {:g} sequences", *p.dp, *s.global_batch),
+        contradiction(fmt::format("dp {:g} replicas share {:g} sequences", dp, *s.global_batch),
                       "each replica takes at least one: give a smaller dp, or a larger "
                       "global_batch_seqs",
                       Col::global_batch_seqs);
@@ -191,6 +199,10 @@ void question_plan(Scenario& s, Warnings& warnings) {
     if (p.divided() && replica * dp != devices) {
       warnings.add({Oddity::plan_devices, replica * dp, devices, {}, {}});
     }
+    if (p.divided() && s.global_batch && dp > *s.global_batch) {
+      warnings.add({Oddity::plan_shared, dp, *s.global_batch, {}, {}});
+      dp = stated_plan(s, devices).dp;
+    }
     if (p.ep && !divides(*p.ep, std::floor(devices / p.degree(p.pp)))) {
       warnings.add({Oddity::plan_ranks, *p.ep, std::floor(devices / p.degree(p.pp)), {}, {}});
     }
@@ -208,6 +220,13 @@ void question_plan(Scenario& s, Warnings& warnings) {
   if (p.micro_batch && s.global_batch && (p.dp || s.devices) &&
       !divides(*p.micro_batch * dp, *s.global_batch)) {
     warnings.add({Oddity::plan_batch, *p.micro_batch * dp, *s.global_batch, {}, {}});
+  }
+  if (p.micro_batch && p.micro_batches && s.global_batch && (p.dp || s.devices)) {
+    constexpr double kAlike = 0.01;
+    const double made = *s.global_batch / (dp * std::min(*p.micro_batch, *s.global_batch / dp));
+    if (std::abs(*p.micro_batches / made - 1) > kAlike) {
+      warnings.add({Oddity::plan_micro_batches, *p.micro_batches, made, {}, {}});
+    }
   }
 }
 
@@ -230,7 +249,15 @@ bool resolve_plan(const RunRow& row, Scenario& s, Warnings& warnings, RowFailure
     s.device_memory = known(*s.device->memory_gb * gibibyte, Basis::catalogue, &s.device->origin);
   }
   s.plan.said = says_how(row);
-  if (!s.has_architecture && s.device_memory && s.options.method == Method::full) {
+  s.batch = s.global_batch;
+  if (!s.batch && !p.micro_batch && !p.micro_batches && s.work_seq_len) {
+    s.batch =
+        known(std::max(1.0, std::round(kUsualBatch / *s.work_seq_len)), Basis::fallback, &kUsual);
+  }
+  const bool known_hours = s.tokens && (s.booked || (s.devices && s.days));
+  const bool timed = !s.mfu && s.peak && !known_hours;
+  if (!s.has_architecture && s.device_memory && s.options.method == Method::full &&
+      (s.plan.said || timed)) {
     if (const auto shape = usual_architecture(s)) {
       s.architecture = *shape;
       s.has_architecture = true;

@@ -134,6 +134,8 @@ struct Scenario {
   Known<DeviceTime> booked;  ///< planned accelerator hours
   Known<double> seq_len;
   Known<double> global_batch;
+  /// Sequences of a step that plans share out: as stated, the usual where nothing is said of it.
+  Known<double> batch;
   StatedPlan plan;
 
   std::string_view device_name;  ///< as typed

@@ -34,8 +34,6 @@ constexpr double kUsualYear = 2025;
 /// Software before it has no fused attention and little overlap.
 constexpr double kModern = 2023;
 constexpr double kSinks = 2026.4;
-/// Micro-batches for each stage, of a step whose batch is unknown.
-constexpr double kFilled = 8;
 constexpr double kUsualNetwork = 100;  // Gbit/s of a device
 constexpr double kUsualBus = 16;       // GB/s: PCIe 3.0 x16, of devices without links of their own
 
@@ -51,26 +49,14 @@ Stack usual_stack(const models::MemoryPlan& plan, bool experts) {
   return plan.tp * plan.pp > 1 || experts ? Stack::megatron : Stack::fsdp;
 }
 
-/// Chunks of a stage: the most that are usual and divide its layers.
-double usual_interleave(double all_layers, double stages) {
-  constexpr double kMost = 12;
-  // Where they do not come out even, embedding and head count as a layer each.
-  const bool even = std::fmod(all_layers, stages) == 0;
-  const double layers = (even ? all_layers : all_layers + 2) / stages;
-  double chunks = 1;
-  if (layers != std::floor(layers)) return chunks;
-  for (double v = 2; v <= std::min(kMost, layers); ++v) {
-    if (std::fmod(layers, v) == 0) chunks = v;
-  }
-  return chunks;
-}
-
 }  // namespace
 
-std::optional<StepQuestion> step_question(const Scenario& s, const models::FitVerdict& verdict) {
+std::optional<StepQuestion> step_question(const Scenario& s, const models::MemoryBasis& memory,
+                                          const models::TokenWork& work) {
   if (!s.has_architecture || s.device == nullptr || !s.peak) return std::nullopt;
-  StepQuestion q;
-  q.model = models::step_model(s.architecture, *s.work_seq_len);
+  std::optional<StepQuestion> question{std::in_place};
+  auto& q = *question;
+  q.model = models::step_model(s.architecture, *s.work_seq_len, memory, work);
   auto& d = q.device;
   for (const auto& g : kGenerations) {
     if (g.name == s.device->generation) d.generation = g.generation;
@@ -99,12 +85,12 @@ std::optional<StepQuestion> step_question(const Scenario& s, const models::FitVe
   d.memory = s.device->memory_bandwidth_gb_per_s ? *s.device->memory_bandwidth_gb_per_s * kGiga
                                                  : d.peak_half / kUsualIntensity;
   d.links.near = s.device->scaleup_gb_per_s.value_or(kUsualBus) * kGiga;
+  if (s.devices_per_node) d.per_node = *s.devices_per_node;
   d.domain = s.device->scaleup_domain ? s.device->scaleup_domain->in(device) : d.per_node;
   const double gbit = s.plan.node_network && s.devices_per_node
                           ? *s.plan.node_network / *s.devices_per_node
                           : s.device->scaleout_gbit_per_s.value_or(kUsualNetwork);
   d.links.far = gbit * kGiga / kBitsPerByte;
-  if (s.devices_per_node) d.per_node = *s.devices_per_node;
   // Links that end at the node end where it does. Small boards have no switch.
   constexpr double kBoard = 8;
   constexpr double kSwitched = 4;
@@ -112,10 +98,14 @@ std::optional<StepQuestion> step_question(const Scenario& s, const models::FitVe
     d.domain = std::min(d.domain, d.per_node);
     if (d.maker != Maker::nvidia || d.domain <= kSwitched) d.links.wired = d.domain;
   }
+  q.unseen = d.generation == Generation::other;
+  q.run_class = class_of(s, d);
+  return question;
+}
+
+models::StepStack software_of(const Scenario& s, const models::MemoryPlan& plan) {
   const auto& stated = s.plan;
-  const auto& plan = verdict.plan;
-  const auto& recipe = verdict.recipe;
-  auto& stack = q.stack;
+  models::StepStack stack;
   stack.stack = stated.family.empty() && stated.stack == Stack::other
                     ? usual_stack(plan, s.type == "moe")
                     : stated.stack;
@@ -123,13 +113,18 @@ std::optional<StepQuestion> step_question(const Scenario& s, const models::FitVe
   stack.legacy = stack.stack == Stack::deepspeed || stated.legacy ||
                  (stack.year < kModern && stack.stack != Stack::xla);
   stack.blocking_stages = stated.legacy || stack.stack == Stack::deepspeed;
-  stack.flash_attention = stated.flash_attention.value_or(!stack.legacy);
   // Fused kernels of Megatron learned sinks late.
-  if (s.architecture.details.attention_sinks && stack.stack == Stack::megatron &&
-      stack.year < kSinks) {
-    stack.blocking_stages = stated.legacy || stack.stack == Stack::deepspeed;
-    stack.flash_attention = stated.flash_attention.value_or(false);
-  }
+  const bool sinks = s.architecture.details.attention_sinks && stack.stack == Stack::megatron &&
+                     stack.year < kSinks;
+  stack.flash_attention = stated.flash_attention.value_or(!stack.legacy && !sinks);
+  return stack;
+}
+
+void take_plan(const Scenario& s, const models::FitVerdict& verdict, StepQuestion& q) {
+  const auto& stated = s.plan;
+  const auto& plan = verdict.plan;
+  const auto& recipe = verdict.recipe;
+  q.stack = software_of(s, plan);
 
   auto& shard = q.shard;
   shard.tp = plan.tp;
@@ -140,16 +135,7 @@ std::optional<StepQuestion> step_question(const Scenario& s, const models::FitVe
   shard.recompute = recipe.recompute;
   shard.recompute_stated = !verdict.chose_recompute;
   shard.frozen = recipe.frozen;
-  const bool megatron = stack.stack == Stack::megatron;
-  shard.sequence_parallel =
-      stated.sequence_parallel || !megatron ? plan.sequence_parallel : plan.tp > 1 && !stack.legacy;
-  // Experts are spread over a node unless it is said how; in FSDP as far as they go.
-  const auto& a = s.architecture;
-  if (!stated.ep && a.experts > 1 && stack.stack != Stack::xla) {
-    const double ranks = plan.dp * plan.cp * plan.tp;
-    const double most = stack.stack == Stack::fsdp ? ranks : std::min(d.per_node, ranks);
-    while (2 * shard.ep <= most && std::fmod(a.experts, 2 * shard.ep) == 0) shard.ep *= 2;
-  }
+  shard.sequence_parallel = plan.sequence_parallel;
 
   auto& schedule = q.schedule;
   schedule.pp = plan.pp;
@@ -157,17 +143,11 @@ std::optional<StepQuestion> step_question(const Scenario& s, const models::FitVe
   schedule.interleave = plan.interleave;
   schedule.sharding = plan.dp * plan.cp > 1 ? plan.sharding : models::Sharding::none;
   schedule.micro_batches = recipe.micro_batches;
-  if (!s.global_batch && !stated.micro_batches) {
+  if (!s.batch && !stated.micro_batches) {
     schedule.micro_batches = plan.pp > 1 ? kFilled * plan.pp : 1;
   }
-  if (!stated.interleave && plan.pp > 1 && megatron && !stack.legacy) {
-    schedule.interleave = usual_interleave(q.model.layers, plan.pp);
-  }
-  q.unseen = d.generation == Generation::other;
-  q.run_class = class_of(s, d);
   q.devices = plan.tp * plan.pp * plan.cp * plan.dp;
   q.batch_tokens = shard.micro_batch * schedule.micro_batches * plan.dp * shard.seq_len;
-  return q;
 }
 
 models::StepTime step_time(const StepQuestion& q, const models::StepConstants& c) {

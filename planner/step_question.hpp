@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "models/memory.hpp"
 #include "models/step_spread.hpp"
 #include "models/step_time.hpp"
 #include "planner/scenario.hpp"
@@ -22,10 +23,21 @@ struct StepQuestion {
   bool chosen = false;  ///< the plan is not stated: as people run such models
 };
 
-/// Absent where architecture, device or plan are not known well enough.
-/// `verdict`: the plan with what was chosen of it.
+/// The question but for its plan; absent where architecture or device are not known well enough.
+/// `memory` and `work`: of the scenario's architecture and sequence.
 std::optional<StepQuestion> step_question(const Scenario& scenario,
-                                          const models::FitVerdict& verdict);
+                                          const models::MemoryBasis& memory,
+                                          const models::TokenWork& work);
+
+/// Micro-batches for each stage where their number is open: the ends of the pipeline take an
+/// eighth.
+inline constexpr double kFilled = 8;
+
+/// Puts a plan into a question.
+void take_plan(const Scenario& scenario, const models::FitVerdict& verdict, StepQuestion& question);
+
+/// The software that a run with such a plan has.
+models::StepStack software_of(const Scenario& scenario, const models::MemoryPlan& plan);
 
 /// The answer.
 models::StepTime step_time(const StepQuestion& question, const models::StepConstants& constants);

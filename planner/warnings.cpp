@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "models/core/text.hpp"
 #include "planner/catalogue.hpp"
@@ -32,6 +33,24 @@ std::string region_hint(const hardware::GridTable& grid, std::string_view wanted
     }
   }
   return fmt::format("did you mean {}?", quoted_list(hints, "or"));
+}
+
+/// "; it has fp32, fp16: give one of these as dtype", of a known device.
+std::string formats_of(const Catalogue& catalogue, std::string_view device) {
+  const auto match = catalogue.devices().find(device);
+  if (match.device == nullptr) return {};
+  std::string text;
+  for (std::size_t i = 0; i < hardware::kDtypes; ++i) {
+    const auto dtype = static_cast<hardware::Dtype>(i);
+    if (!match.device->peak_of(dtype)) continue;
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", hardware::name_of(dtype));
+  }
+  return text.empty() ? text : fmt::format("; it has {}: give one of these as dtype", text);
+}
+
+/// The nearest batch that so many sequences divide.
+double whole_batch(double part, double batch) {
+  return part * std::max(1.0, std::round(batch / part));
 }
 
 }  // namespace
@@ -69,13 +88,11 @@ std::string to_text(const Warning& w, const Catalogue& catalogue) {
     case Oddity::zettaflops_differ:
       return fmt::format("total zettaFLOPs {:g} is stated, 6 N D gives {:.4g}", w.a, w.b);
     case Oddity::implied_mfu:
-      return fmt::format(
-          "the stated duration needs an MFU of {:.3g}; the regression expects {:.3g}", w.a, w.b);
+      return fmt::format("the stated duration needs an MFU of {:.3g}; {:.3g} is predicted", w.a,
+                         w.b);
     case Oddity::implied_idle:
-      return fmt::format(
-          "the stated duration means an MFU of only {:.2g}; the regression expects "
-          "{:.3g}",
-          w.a, w.b);
+      return fmt::format("the stated duration means an MFU of only {:.2g}; {:.3g} is usual", w.a,
+                         w.b);
     case Oddity::few_tokens:
       return fmt::format(
           "{:.3g} tokens for {:.3g} parameters: less than one each; is tokens_b in "
@@ -164,12 +181,16 @@ std::string to_text(const Warning& w, const Catalogue& catalogue) {
           "params_b says {:.4g} parameters, the dimensions{} make {:.4g}: the dimensions are taken",
           w.a, name.empty() ? "" : fmt::format(" of '{}'", name), w.b);
     case Oddity::no_efficiency:
-      return fmt::format("no {} peak of '{}' is known: give peak_tflops", name, w.other);
+      return fmt::format("no {} peak of '{}' is known{}; or give peak_tflops", name, w.other,
+                         formats_of(catalogue, w.other));
     case Oddity::unknown_architecture:
       return fmt::format("unknown architecture '{}': {} `planner list architectures` shows all",
                          name, did_you_mean(catalogue.architectures().names(), w.name));
     case Oddity::plan_devices:
-      return fmt::format("tp pp dp cp of the plan make {:g} devices, devices says {:g}", w.a, w.b);
+      return fmt::format(
+          "tp pp dp cp of the plan make {:g} devices, devices says {:g}: leave dp blank to have it "
+          "follow, or give devices {:g}",
+          w.a, w.b, w.a);
     case Oddity::plan_ep_beside_dp:
       return fmt::format(
           "dp {:g} is read as without ep {:g}: only {:g} data parallel ranks make the devices", w.a,
@@ -181,9 +202,25 @@ std::string to_text(const Warning& w, const Catalogue& catalogue) {
     case Oddity::plan_experts:
       return fmt::format("ep {:g} does not divide {:g} experts", w.a, w.b);
     case Oddity::plan_batch:
+      return w.a > w.b ? fmt::format(
+                             "micro_batch_seqs x dp = {:g} is more than global_batch_seqs {:g}: "
+                             "smaller micro-batches are taken; give micro_batch_seqs x dp of at "
+                             "most {:g}",
+                             w.a, w.b, w.b)
+                       : fmt::format(
+                             "micro_batch_seqs x dp = {:g} does not divide global_batch_seqs {:g}: "
+                             "the last micro-batch is not whole; give a global_batch_seqs of {:g}, "
+                             "or another micro_batch_seqs",
+                             w.a, w.b, whole_batch(w.a, w.b));
+    case Oddity::plan_micro_batches:
       return fmt::format(
-          "micro_batch_seqs x dp = {:g} does not divide global_batch_seqs {:g}: the last "
-          "micro-batch is not whole",
+          "micro_batches {:g} is not what global_batch_seqs / (dp x micro_batch_seqs) makes, {:g}: "
+          "the batch is taken; leave micro_batches blank",
+          w.a, w.b);
+    case Oddity::plan_shared:
+      return fmt::format(
+          "{:g} replicas for {:g} sequences: each sequence is divided over cp devices; give cp, a "
+          "larger tp or pp, or a larger global_batch_seqs",
           w.a, w.b);
     case Oddity::unknown_offload:
       return fmt::format("offload '{}' is not known: optimizer, activations, or both", name);

@@ -51,6 +51,8 @@ enum class Oddity : std::uint8_t {
   plan_kv_heads,          ///< tp, key and value heads
   plan_experts,           ///< ep, experts
   plan_batch,             ///< sequences of all replicas at a time, of the step
+  plan_micro_batches,     ///< stated, of the batch
+  plan_shared,            ///< replicas, sequences
   unknown_offload,        ///< as typed
   memory_tight,           ///< GiB needed, usable
   default_too_small,      ///< assumed devices, GiB needed of each

@@ -128,7 +128,8 @@ std::optional<double> reported_tokens_rate(const RunRow& row, const Result& resu
   }
   const auto word = row.text(Col::reported_flop_convention);
   if (!word.empty() && word != name_of(s.convention)) return std::nullopt;
-  const auto& per_token = result.estimate.work.per_token;
+  // What was recomputed in the run, whatever the prediction's plan does.
+  const auto per_token = planner::flop_per_token(s, result.estimate.work, s.convention);
   if (!per_token) return std::nullopt;
   if (const auto tflops = row.number(Col::reported_tflops_per_device)) {
     return *tflops * kTera / *per_token;
@@ -354,9 +355,10 @@ void Cases::row(const RunRow& row, Part& base) const {
     const auto* known = split_.find_group(c.group);
     c.fold = known != nullptr ? known->fold : fold_of(c.group);
   }
-  if (e.work.per_token && s.peak && s.active_params) {
+  const auto per_token = planner::flop_per_token(s, e.work, s.convention);
+  if (per_token && s.peak && s.active_params) {
     const double peak = (*s.peak).in(flop / second / device);
-    c.tokens_at_peak = peak / *e.work.per_token;
+    c.tokens_at_peak = peak / *per_token;
     const double fitted = models::llmcarbon_hfu(*s.active_params) * peak / *s.active_params;
     constexpr double kForwardBackward = 6;
     constexpr double kWithRecomputation = 8;

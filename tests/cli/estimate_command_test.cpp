@@ -680,7 +680,7 @@ TEST(EstimateCommand, AStepIsBrokenDownAndTraced) {
     // The factor of the trace is that of the intervals.
     const auto& mfu = run["predicted"]["mfu"];
     EXPECT_NEAR(trace["step.interval"]["result"].get<double>(),
-                mfu["high"].get<double>() / mfu["value"].get<double>(), 1e-9);
+                mfu["value"].get<double>() / mfu["low"].get<double>(), 1e-9);
   }
   const auto regressed =
       planner({"estimate", file, "--format", "json", "--method", "6nd"}).json()["runs"];

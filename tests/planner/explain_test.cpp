@@ -186,7 +186,11 @@ const std::map<std::string, Equation, std::less<>>& equations() {
        }},
       {"devices.needed",
        [](const Terms& t) {
-         return std::ceil(t.at("C") / (t.at("R") * kTera * t.at("T") * kSecondsPerDay * t.at("g")));
+         const double n = t.at("C") / (t.at("R") * kTera * t.at("T") * kSecondsPerDay * t.at("g"));
+         // The fewest that do it with a plan of their own are no fewer than that.
+         const bool planned = t.count("m") > 0;
+         EXPECT_TRUE(!planned || t.at("m") >= std::ceil(n * (1 - 1e-9)));
+         return planned ? t.at("m") : std::ceil(n);
        }},
       {"time.device_hours", [](const Terms& t) { return t.at("n") * t.at("T") * 24; }},
       {"efficiency.achieved", [](const Terms& t) { return t.at("achieved") / t.at("peak"); }},
@@ -288,8 +292,9 @@ TEST(Explain, LastResultsAreThePredictedOnes) {
 
 TEST(Explain, StepsUseOnlyWhatStandsBefore) {
   // A proof is read from the top: a modeled term is the result of an earlier step, but for the
-  // parts of a count by component.
-  const std::set<std::string_view> kByComponent{"params.exact",
+  // parts of a count by component, and the number of devices that a search found.
+  const std::set<std::string_view> kByComponent{"devices.needed",
+                                                "params.exact",
                                                 "params.active",
                                                 "flops.linear",
                                                 "flops.attention.causal",

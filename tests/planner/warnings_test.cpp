@@ -45,12 +45,21 @@ TEST(Warnings, PlansThatDoNotComeOutEvenAreTold) {
     std::vector<const char*> parts;  ///< of the text
   };
   const std::vector<Case> cases{
-      {"tp,pp,dp", "2,2,8", Oddity::plan_devices, {"plan", "32 devices", "64"}},
+      {"tp,pp,dp", "2,2,8", Oddity::plan_devices, {"plan", "32 devices", "64", "leave dp blank"}},
       {"tp,pp,cp", "2,3,1", Oddity::plan_devices, {"plan", "60 devices", "64"}},
       {"tp,micro_batch_seqs,global_batch_seqs",
        "2,3,1000",
        Oddity::plan_batch,
-       {"micro_batch_seqs", "96", "global_batch_seqs", "1000"}}};
+       {"micro_batch_seqs", "96", "global_batch_seqs", "1000", "960"}},
+      {"dp,micro_batch_seqs,global_batch_seqs",
+       "64,32,1024",
+       Oddity::plan_batch,
+       {"2048", "more than", "smaller micro-batches", "1024"}},
+      {"tp,micro_batch_seqs,micro_batches,global_batch_seqs",
+       "1,2,3,1024",
+       Oddity::plan_micro_batches,
+       {"micro_batches 3", "8", "blank"}},
+      {"tp,global_batch_seqs", "2,16", Oddity::plan_shared, {"32 replicas", "16", "cp"}}};
   for (const auto& [header, cells, oddity, parts] : cases) {
     const OneRun run{joined(std::string{"architecture,device,devices,tokens_b,seq_len,"} + header,
                             std::string{"llama-3.1-8b,H100,64,1000,4096,"} + cells)};
@@ -76,7 +85,7 @@ TEST(Warnings, FormatsThatADeviceLacksAreTold) {
   const OneRun eight{joined(header, "llama-2-7b,A100,64,100,fp8")};
   ASSERT_NE(eight.warning(Oddity::no_efficiency), nullptr);
   const auto missing = to_text(*eight.warning(Oddity::no_efficiency), shipped_catalogue());
-  for (const char* part : {"fp8", "a100-sxm-80", "peak_tflops"}) {
+  for (const char* part : {"fp8", "a100-sxm-80", "it has", "bf16", "fp16", "peak_tflops"}) {
     EXPECT_NE(missing.find(part), std::string::npos) << part << " is not in " << missing;
   }
   EXPECT_FALSE(eight.has(Key::mfu));
