@@ -4,9 +4,14 @@ namespace pretrain::models {
 
 /// Bandwidth of the links of one device, one direction, B/s; 0: there is none.
 struct Links {
-  double near = 0;  ///< to the devices of its scale-up domain
-  double far = 0;   ///< its share of what leaves the node
+  double near = 0;   ///< to the devices of its scale-up domain
+  double far = 0;    ///< its share of what leaves the node
+  double wired = 0;  ///< devices that wires join pair by pair, each pair alike; 0: by a switch
 };
+
+/// Bandwidth among so many devices of a domain, B/s. Without a switch, the wires to the others
+/// idle.
+double rate_among(double devices, const Links& links);
 
 /// Ranks of a group, and how many of them share a scale-up domain.
 struct Group {
@@ -26,7 +31,8 @@ Group group_of(double ranks, double stride, double domain);
 /// @source  thakur-2005, Sec. 4; nccl-tests, doc/PERFORMANCE.md   ring: (n - 1) / n of the bytes
 /// pass
 ///          each link; between nodes run as many rings as a node has ranks in the group
-/// @assumes rings through all network cards; the slower of both kinds of links sets the pace
+/// @assumes rings through all network cards, and over all wires among the ranks of a domain; the
+/// slower of both kinds of links sets the pace
 double gather_time(double bytes, const Group& group, const Links& links);
 
 /// Time to send `bytes` of a rank in equal parts to all ranks, s.

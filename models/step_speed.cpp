@@ -16,6 +16,8 @@ constexpr double kYear = 2025;
 // Software of other years than the measured runs': no further than these.
 constexpr double kFirstYear = 2021;
 constexpr double kLastYear = 2027;
+/// FlashAttention-2 (dao-2023) and what learned from it.
+constexpr double kSecondKernels = 2023.5;
 /// From then on Megatron has attention kernels made for Hopper.
 constexpr double kHopperKernels = 2024;
 
@@ -127,7 +129,8 @@ StepSpeed step_speed(const StepDevice& d, const StepStack& s, const StepConstant
   v.half = d.peak_half * ceiling;
   v.products = d.peak * ceiling * format_factor(d, s, c);
   const Core core = core_factor(d, s, c);
-  v.core = v.half * core.forward;
+  const bool first = !tpu && s.year < kSecondKernels;
+  v.core = v.half * core.forward * (first ? c.attention_first : 1);
   v.core_backward = v.core * core.backward;
   v.memory = d.memory * c.hbm;
   const double excess = s.legacy                 ? c.elementwise_old
@@ -143,8 +146,8 @@ StepSpeed step_speed(const StepDevice& d, const StepStack& s, const StepConstant
     v.host = kMilli * (s.legacy ? c.host_old : s.stack == Stack::megatron ? c.host : c.host_torch);
   }
   v.tp_exposed = s.stack == Stack::fsdp ? c.tp_torch : s.legacy ? c.tp_legacy : c.tp_exposed;
-  v.links = tpu ? Links{d.links.near * c.ici, d.links.far * c.dcn}
-                : Links{d.links.near * c.scaleup, d.links.far * c.scaleout};
+  v.links = tpu ? Links{d.links.near * c.ici, d.links.far * c.dcn, d.links.wired}
+                : Links{d.links.near * c.scaleup, d.links.far * c.scaleout, d.links.wired};
   const double age = std::clamp(s.year, kFirstYear, kLastYear) - kYear;
   v.year = stack_factor(d, s, c) * (tpu ? 1 : std::pow(c.year, age));
   return v;

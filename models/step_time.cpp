@@ -18,13 +18,25 @@ constexpr double kWideHead = 128;
 /// Element-wise work of the backward pass over that of the forward pass: it reads what was kept and
 /// the gradient, and writes one.
 constexpr double kBackwardTraffic = 1.6;
+/// Values that a fused norm and residual read and write; the same of what turns queries and keys.
+/// An activation reads the products before it and writes one: as many as a block has matrices.
+constexpr double kNormPasses = 5;
+constexpr double kRotaryPasses = 2;
 /// The attention core's backward pass recomputes the scores: five products instead of two.
 constexpr double kBackwardCore = 2.5;
-/// Without a fused kernel: products of narrow matrices, and each score written and read by mask,
-/// softmax and dropout.
-constexpr double kUnfusedRate = 0.55;
-constexpr double kScoreBytesForward = 9;
-constexpr double kScoreBytesBackward = 8;
+/// Products of narrow matrices, in a scan.
+constexpr double kScanRate = 0.55;
+/// Scores in 16 bits: the products and the softmax write and read them 4 times, backward 7 times.
+/// Dropout does once more, with a mask of a byte; backward it goes on where the softmax does (3
+/// bytes).
+constexpr double kScoreBytesForward = 8;
+constexpr double kScoreBytesBackward = 14;
+constexpr double kDropoutBytesForward = 5;
+constexpr double kDropoutBytesBackward = 3;
+/// Rows of a head that are no multiple of 16 bytes keep tensor cores from being used: what is left
+/// is the rate of fp32 (A100: 19.5 of 312 TFLOP/s; nvidia-gemm-guide, "Tensor Core requirements").
+constexpr double kVector = 8;  // elements
+constexpr double kScalarRate = 1.0 / 16;
 constexpr double kLogitBytes = 12;      // of one logit in loss and gradient
 constexpr double kOptimizerBytes = 26;  // read and written of one parameter
 constexpr double kGradientBytes = 4;    // fp32
@@ -138,10 +150,10 @@ class Shard {
     Half h;
     for (std::size_t i = 0; i < m_.ssms; ++i) h.products += projection(m_.ssm[i]);
     const double moves = c_.scan * m_.scan_bytes / v_.memory;
-    const double works = m_.scan_flop / (kUnfusedRate * v_.half);
+    const double works = m_.scan_flop / (kScanRate * v_.half);
     h.core.forward = tokens_ / s_.tp * roof(moves, works);
     h.core.backward = 2 * h.core.forward;
-    h.traffic = moved(rows_ * (7 * m_.hidden / sequence_ + 3 * m_.ssm_inner / s_.tp) +
+    h.traffic = moved(rows_ * (kNormPasses * m_.hidden / sequence_ + 3 * m_.ssm_inner / s_.tp) +
                       v_.cast_bytes * tokens_ * v_.traffic * (m_.hidden + m_.ssm_inner) / s_.tp);
     return h;
   }
@@ -155,8 +167,9 @@ class Shard {
       h.keys = c_.cp_exposed *
                gather_time(kHalf * m_.kv_width / s_.tp * tokens_ * s_.cp, group, v_.links);
     }
-    h.traffic = moved(rows_ * (7 * m_.hidden / sequence_ + 3 * m_.qkv_width / s_.tp) +
-                      v_.cast_bytes * tokens_ * v_.traffic * (m_.hidden + m_.qkv_width) / s_.tp);
+    h.traffic =
+        moved(rows_ * (kNormPasses * m_.hidden / sequence_ + kRotaryPasses * m_.qkv_width / s_.tp) +
+              v_.cast_bytes * tokens_ * v_.traffic * (m_.hidden + m_.qkv_width) / s_.tp);
     return h;
   }
 
@@ -173,8 +186,16 @@ class Shard {
     } else {
       // Masked scores are computed and thrown away.
       const double scores = tokens_ * m_.scores / s_.tp * c_.attention_unfused / v_.memory;
-      p.forward = 2 * flop / (kUnfusedRate * v_.half) + kScoreBytesForward * scores;
-      p.backward = 4 * flop / (kUnfusedRate * v_.half) + kScoreBytesBackward * scores;
+      // Models had dropout until about then.
+      const double dropout = v_.stack.legacy ? 1 : 0;
+      const bool ragged =
+          v_.device.maker == Maker::nvidia && std::fmod(m_.head_width, kVector) != 0;
+      // Half of the products are as deep as a head is wide, the others as a sequence is long.
+      const double shallow = 1 + 0.5 * v_.depth_half / m_.head_width;
+      const double rate = v_.half * (ragged ? kScalarRate : 1 / shallow);
+      p.forward = 2 * flop / rate + (kScoreBytesForward + dropout * kDropoutBytesForward) * scores;
+      p.backward =
+          4 * flop / rate + (kScoreBytesBackward + dropout * kDropoutBytesBackward) * scores;
     }
     if (s_.cp > 1 && v_.stack.stack == Stack::fsdp) {
       p.forward *= c_.cp_torch;
@@ -185,12 +206,12 @@ class Shard {
 
   Half dense_half(double width) const {
     Half h;
-    h.traffic = moved(rows_ * 7 * m_.hidden / sequence_);
+    h.traffic = moved(rows_ * kNormPasses * m_.hidden / sequence_);
     if (width <= 0) return h;
     const double f = width / s_.tp;
     h.products = product(v_.products, tokens_, (m_.ffn_matrices - 1) * f, m_.hidden);
     h.products += product(v_.products, tokens_, m_.hidden, f);
-    h.traffic += moved(rows_ * (m_.ffn_matrices + 1) * f +
+    h.traffic += moved(rows_ * m_.ffn_matrices * f +
                        v_.cast_bytes * tokens_ * v_.traffic * (m_.hidden + width) / s_.tp);
     return h;
   }
@@ -215,7 +236,8 @@ class Shard {
                       v_.cast_bytes * copies * v_.traffic * (depth + f));
     if (spread) {
       const Group group = group_of(s_.ep, 1, v_.device.domain);
-      const Links links{v_.links.near * c_.all_to_all, v_.links.far * c_.all_to_all};
+      const Links links{v_.links.near * c_.all_to_all, v_.links.far * c_.all_to_all,
+                        v_.links.wired};
       h.exchange = 2 * c_.all_to_all_exposed *
                    exchange_time(kHalf * copies * depth, m_.experts_met, group, links);
     }
@@ -478,7 +500,7 @@ StepTime step_time(const StepModel& m, const StepSpeed& v, const ShardTime& x,
   t.pipeline = (micro * (slowest - average) + waits * average) * second;
   if (p > 1) {
     const bool inside = shard.tp * ranks < v.device.domain;
-    const double link = inside ? v.links.near : v.links.far;
+    const double link = inside ? rate_among(2, v.links) : v.links.far;
     if (link > 0) {
       // Each rank sends its part, which is gathered on the other side.
       const double message = kHalf * x.tokens * m.hidden / shard.tp / link;

@@ -91,6 +91,13 @@ std::optional<StepQuestion> step_question(const Scenario& s, const models::Memor
                           ? *s.plan.node_network / *s.devices_per_node
                           : s.device->scaleout_gbit_per_s.value_or(kUsualNetwork);
   d.links.far = gbit * kGiga / kBitsPerByte;
+  // Links that end at the node end where it does. Small boards have no switch.
+  constexpr double kBoard = 8;
+  constexpr double kSwitched = 4;
+  if (d.domain <= kBoard) {
+    d.domain = std::min(d.domain, d.per_node);
+    if (d.maker != Maker::nvidia || d.domain <= kSwitched) d.links.wired = d.domain;
+  }
   q.unseen = d.generation == Generation::other;
   q.run_class = class_of(s, d);
   return question;

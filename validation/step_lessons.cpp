@@ -15,7 +15,7 @@ namespace {
 /// differs by 6% (dense) and 15% (experts); what a row leaves unsaid adds to that.
 constexpr double kNoise = 0.08;
 constexpr double kNoiseExperts = 0.15;
-constexpr double kMostOfSource = 15;
+constexpr double kMostOfSource = 30;
 
 std::string configuration(const Case& c) {
   std::string key = fmt::format("{}|{}|{}", c.group, c.dtype, c.source);

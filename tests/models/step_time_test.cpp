@@ -461,10 +461,10 @@ TEST(StepTime, SmallModelsWaitForMemory) {
   EXPECT_GT(share(768), 0.15);
   EXPECT_LT(share(16384), 0.04);
 
-  // Bytes of norms and residuals (7 h), of queries, keys and values (3 q), of the feed-forward
-  // layer (3 f), in 16 bits; 1.6 times as many backward.
+  // Bytes of norms and residuals (5 h), of queries, keys and values (2 q), of the feed-forward
+  // layer (2 f), in 16 bits; 1.6 times as many backward.
   const auto r = replicas(gpt(12, 1024, 16, 0));
-  const double values = 14 * 1024.0 + 3 * 3 * 1024.0 + 3 * 4096.0;
+  const double values = 10 * 1024.0 + 2 * 3 * 1024.0 + 2 * 4096.0;
   const double bytes = 2 * 4096 * values * (1 + 1.6);
   EXPECT_NEAR(r.block().block.traffic, bytes * step_speed(r.device, r.stack, r.constants).traffic,
               1e-9);
@@ -554,13 +554,14 @@ TEST(StepTime, UnfusedAttentionWritesItsScores) {
   r.stack.flash_attention = false;
   r.shard.recompute = Recompute::selective;
   const auto v = step_speed(r.device, r.stack, r.constants);
-  // As if nothing was masked: forward once, backward twice; each score of each head moves 17 bytes.
+  // As if nothing was masked: forward once, backward twice; each score of each head moves 22 bytes.
   const double flop = token_work(r.architecture, 4096).attention_full / 96 * 4096;
+  const double shallow = 1 + v.depth_half / 128 / 2;
   const double scores = 96 * 4096.0 * 4096 * r.constants.attention_unfused / v.memory;
   const auto block = r.block().block;
-  EXPECT_NEAR(block.attention, 3 * flop / (0.55 * v.half) + 17 * scores, 1e-9 * block.attention);
+  EXPECT_NEAR(block.attention, 3 * flop * shallow / v.half + 22 * scores, 1e-9 * block.attention);
   // Selective recomputation does the core again (korthikanti-2022, Sec. 5).
-  EXPECT_NEAR(block.recompute, flop / (0.55 * v.half) + 9 * scores, 1e-9 * block.recompute);
+  EXPECT_NEAR(block.recompute, flop * shallow / v.half + 8 * scores, 1e-9 * block.recompute);
 }
 
 TEST(StepTime, ScansMoveBytesOrDoProducts) {
@@ -1170,6 +1171,8 @@ TEST(StepTime, NearbyShapesTakeNearlyAsLong) {
       r.constants.misaligned = 1e-9;
       const double before = r.seconds();
       for (const auto& d : dimensions) {
+        // Off 16 bytes they lose the tensor cores: no near shape.
+        if (d.name == std::string_view{"head"} && !r.stack.flash_attention) continue;
         auto near = r;
         d.scale(near, 1.01);
         ASSERT_NEAR(near.seconds(), before, 0.05 * before)
