@@ -189,7 +189,7 @@ class Shard {
       // Models had dropout until about then.
       const double dropout = v_.stack.legacy ? 1 : 0;
       const bool ragged =
-          v_.device.maker == Maker::nvidia && std::fmod(m_.head_width, kVector) != 0;
+          v_.device.maker == Maker::nvidia && !divides(kVector, m_.head_width);
       // Half of the products are as deep as a head is wide, the others as a sequence is long.
       const double shallow = 1 + 0.5 * v_.depth_half / m_.head_width;
       const double rate = v_.half * (ragged ? kScalarRate : 1 / shallow);
@@ -272,15 +272,8 @@ class Shard {
     const bool megatron = v_.stack.stack == Stack::megatron;
     if (!s_.recompute_stated) {
       if (xla_) return {c_.unknown_xla, 0};
-      switch (s_.recompute) {
-        case Recompute::none:
-          return {c_.unknown_none, 0};
-        case Recompute::selective:
-          return {c_.unknown_none + c_.selective, 0};
-        case Recompute::full:
-          // Before selective recomputation there was but one way.
-          return {v_.stack.legacy ? 1 : std::max(c_.unknown_none, c_.unknown_more), 0};
-      }
+      // As many blocks as memory demands. Before selective recomputation there was but one way.
+      if (s_.recompute == Recompute::full) return {v_.stack.legacy ? 1 : c_.unknown_more, 0};
     }
     switch (s_.recompute) {
       case Recompute::none:
@@ -491,7 +484,7 @@ StepTime step_time(const StepModel& m, const StepSpeed& v, const ShardTime& x,
   t.traffic = in_step(x.block.traffic);
   t.routing = in_step(x.block.routing);
   t.recompute = in_step(x.block.recompute);
-  t.host = in_step(x.block.host);
+  t.host = in_step(std::max(0.0, x.block.host));
   t.tp = in_step(x.block.tp);
   t.cp = in_step(x.block.cp);
   t.all_to_all = in_step(x.block.all_to_all);
@@ -523,8 +516,10 @@ StepTime step_time(const StepModel& m, const StepSpeed& v, const ShardTime& x,
       const double exchange = gather_time(both * params, group, v.links) +
                               gather_time(both * experts, expert_group, v.links);
       // Interleaved chunks finish one after the other while the last micro-batches run through.
-      const double window =
-          v.stack.legacy ? 0 : c.dp_window * slowest * (1 + (chunks - 1) * p) / chunks;
+      // No more than all of it, or less work would take longer.
+      const double window = v.stack.legacy ? 0
+                                           : std::min(c.dp_window, 1.0) * slowest *
+                                                 (1 + (chunks - 1) * p) / chunks;
       const double over = exchange - window;
       const double soft = 0.5 * (over + std::sqrt(over * over + 0.01 * exchange * exchange));
       t.dp = larger(soft, c.dp_exposed * exchange) * second;
@@ -538,8 +533,9 @@ StepTime step_time(const StepModel& m, const StepSpeed& v, const ShardTime& x,
   const double devices = shard.tp * p * ranks;
   const double nodes =
       std::max(1.0, devices / (tpu ? v.device.domain : std::min(v.device.domain, kPerNode)));
-  const double factor = v.year * (1 + c.jitter * std::log2(nodes));
-  t.stack = (factor - 1) * t.total();
+  // How good the software is shows in every part; what many nodes lose stands beside them.
+  for (const auto& part : kStepParts) t.*part.part = v.year * (t.*part.part);
+  t.scale = c.jitter * std::log2(nodes) * t.total();
   return t;
 }
 

@@ -216,11 +216,11 @@ struct StepTime {
   Time p2p;         ///< messages between stages
   Time optimizer;
   Time step;   ///< what a step costs however small
-  Time stack;  ///< factors of the software, and of the number of nodes
+  Time scale;  ///< lost between many nodes, and in runs whose plan nobody tuned
 
   Time total() const {
     return products + attention + traffic + head + routing + recompute + host + tp + cp +
-           all_to_all + fsdp + dp + pipeline + p2p + optimizer + step + stack;
+           all_to_all + fsdp + dp + pipeline + p2p + optimizer + step + scale;
   }
 };
 
@@ -245,7 +245,7 @@ inline constexpr std::array<StepPart, 17> kStepParts{{
     {"stage messages", &StepTime::p2p},
     {"optimizer", &StepTime::optimizer},
     {"step overhead", &StepTime::step},
-    {"software and scale", &StepTime::stack},
+    {"scale and slack", &StepTime::scale},
 }};
 
 /// @eq      step.time   step.pipeline   step.sharded   step.gradients   step.optimizer

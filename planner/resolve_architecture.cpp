@@ -26,6 +26,7 @@ constexpr double kConfirmedPublished = 0.10;
 const Origin kExact{"params.exact", "", "", true};
 const Origin kApproximateDense{"params.llmcarbon.dense", "", "", true};
 const Origin kApproximateMoe{"params.llmcarbon.moe", "", "", true};
+const Origin kLayersOfCount{"as many as make params_b", "", "", true};
 const Origin kAllActive{"not a mixture of experts: all parameters are active", "", "", true};
 
 bool differs(double a, double b, double tolerance) { return std::abs(a / b - 1.0) > tolerance; }
@@ -99,7 +100,32 @@ bool confirmed(const models::Parameters& count, const Stated& stated) {
   return agrees(count.total(), stated.total) && agrees(count.active(), stated.active);
 }
 
+/// Layers that make the stated count of the dimensions that are known; absent where more than the
+/// layers is missing, or no whole number comes near.
+std::optional<double> layers_of(models::ArchitectureSpec spec, double total) {
+  const auto count = [&](double layers) -> std::optional<double> {
+    spec[Field::layers] = known(layers, Basis::model, &kLayersOfCount);
+    const auto completion = models::complete(spec, {total});
+    if (!completion.usable()) return std::nullopt;
+    return models::parameters(completion.architecture).total();
+  };
+  constexpr double kFew = 2;
+  constexpr double kMore = 4;
+  const auto few = count(kFew);
+  const auto more = count(kMore);
+  if (!few || !more || *more <= *few) return std::nullopt;
+  const double layers = std::round(kFew + (total - *few) * (kMore - kFew) / (*more - *few));
+  if (layers < 1) return std::nullopt;
+  const auto made = count(layers);
+  return made && !differs(*made, total, kParamsTolerance) ? std::optional{layers} : std::nullopt;
+}
+
 bool count_dimensions(Scenario& s, Stated& stated, Warnings& warnings, RowFailure& failure) {
+  if (stated.total && s.spec[Field::hidden] && !s.spec[Field::layers]) {
+    if (const auto layers = layers_of(s.spec, *stated.total)) {
+      s.spec[Field::layers] = known(*layers, Basis::model, &kLayersOfCount);
+    }
+  }
   const bool counts = s.spec[Field::layers] && s.spec[Field::hidden];
   // Contradictions are told even where the count is stated.
   if (!counts && !s.spec[Field::experts_per_token]) return true;

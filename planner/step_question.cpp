@@ -154,7 +154,7 @@ models::StepTime step_time(const StepQuestion& q, const models::StepConstants& c
   const auto speed = models::step_speed(q.device, q.stack, c);
   const auto shard = models::shard_time(q.model, speed, q.shard, c);
   auto time = models::step_time(q.model, speed, shard, q.schedule, c);
-  if (q.chosen) time.stack = time.stack + (c.as_run - 1) * time.total();
+  if (q.chosen) time.scale = time.scale + (c.as_run - 1) * time.total();
   return time;
 }
 

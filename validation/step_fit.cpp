@@ -39,10 +39,10 @@ double predicted_seconds(const planner::StepQuestion& question, const StepConsta
   const auto time = planner::step_time(question, constants);
   const Time total = time.total();
   if (without == nullptr) return total.in(second);
-  // The factors of software and scale apply to what is left.
+  // What scale costs is a factor of what is left.
   const Time part = time.*without->part;
-  if (without->part == &models::StepTime::stack) return (total - part).in(second);
-  return total.in(second) * (1 - part / (total - time.stack));
+  if (without->part == &models::StepTime::scale) return (total - part).in(second);
+  return total.in(second) * (1 - part / (total - time.scale));
 }
 
 namespace {
