@@ -541,44 +541,61 @@ struct Search {
   }
 };
 
-/// Tries what is unknown from fast to small: sharding, then recomputation, then smaller state,
-/// which changes the numbers, then a smaller micro-batch, which changes the whole schedule.
-bool fill(const FitQuestion& q, Search& search) {
+/// Tries sharding, then recomputation, then smaller state, which changes the numbers.
+bool fill_at(const FitQuestion& q, bool fast, Search& search) {
   FitVerdict& v = search.verdict;
   const StateBytes first = q.recipe.state;
-  const double sequences = q.recipe.micro_batch * std::max(1.0, q.recipe.micro_batches);
-  double micro_batch = q.micro_batch.value_or(q.recipe.micro_batch);
-  while (true) {
-    v.recipe.micro_batch = micro_batch;
-    v.recipe.micro_batches = std::max(1.0, sequences / micro_batch);
-    v.chose_micro_batch = !q.micro_batch;
-    // Two bytes less for gradients, then moments in two bytes each: known options.
-    for (int smaller = 0; smaller < (q.state_known ? 1 : 3); ++smaller) {
-      v.recipe.state = first;
-      v.chose_state = smaller > 0;
-      if (smaller > 0) v.recipe.state.gradient = std::min(first.gradient, kHalf);
-      if (smaller > 1) v.recipe.state.optimizer = std::max(0.0, first.optimizer - 2 * kHalf);
-      for (const auto [recompute, modules] : kRecomputes) {
-        if (q.recompute && *q.recompute != recompute) continue;
-        if (modules && v.recipe.stack != Stack::megatron) continue;
-        if (!q.recompute && !q.selective && recompute == Recompute::selective) continue;
-        v.recipe.recompute = recompute;
-        v.recipe.recompute_modules = modules;
-        v.chose_recompute = !q.recompute;
-        for (const auto sharding :
-             {Sharding::none, Sharding::zero1, Sharding::zero2, Sharding::zero3}) {
-          if (q.sharding ? *q.sharding != sharding : !usual(v.recipe.stack, sharding)) continue;
-          v.plan.sharding = sharding;
-          v.chose_sharding = !q.sharding;
-          if (search.holds()) return true;
-        }
+  // Two bytes less for gradients, then moments in two bytes each: known options.
+  for (int smaller = 0; smaller < (q.state_known || fast ? 1 : 3); ++smaller) {
+    v.recipe.state = first;
+    v.chose_state = smaller > 0;
+    if (smaller > 0) v.recipe.state.gradient = std::min(first.gradient, kHalf);
+    if (smaller > 1) v.recipe.state.optimizer = std::max(0.0, first.optimizer - 2 * kHalf);
+    for (const auto [recompute, modules] : kRecomputes) {
+      if (q.recompute && *q.recompute != recompute) continue;
+      if (fast && recompute == Recompute::full) continue;
+      if (modules && v.recipe.stack != Stack::megatron) continue;
+      if (!q.recompute && !q.selective && recompute == Recompute::selective) continue;
+      v.recipe.recompute = recompute;
+      v.recipe.recompute_modules = modules;
+      v.chose_recompute = !q.recompute;
+      for (const auto sharding :
+           {Sharding::none, Sharding::zero1, Sharding::zero2, Sharding::zero3}) {
+        if (q.sharding ? *q.sharding != sharding : !usual(v.recipe.stack, sharding)) continue;
+        v.plan.sharding = sharding;
+        v.chose_sharding = !q.sharding;
+        if (search.holds()) return true;
       }
     }
-    if (q.micro_batch || micro_batch <= 1) return false;
-    // Where replicas share sequences unevenly, the mean.
-    const bool whole = sequences == std::floor(sequences);
-    micro_batch = std::max(1.0, whole ? std::floor(micro_batch / 2) : micro_batch / 2);
   }
+  return false;
+}
+
+/// Tries what is unknown from fast to small: micro-batches that are large enough without full
+/// recomputation, then with it down to one sequence, which changes the whole schedule.
+bool fill(const FitQuestion& q, Search& search) {
+  constexpr double kEnough = 8192;  // tokens that fill a device
+  FitVerdict& v = search.verdict;
+  const double sequences =
+      q.sequences.value_or(q.recipe.micro_batch * std::max(1.0, q.recipe.micro_batches));
+  v.chose_micro_batch = !q.micro_batch;
+  // XLA recomputes as a rule; sharded experts, gathered for each micro-batch, want large ones.
+  const bool gathered = q.sharding == Sharding::zero3 && search.basis.architecture->moe_layers > 0;
+  const bool choice =
+      !q.micro_batch && !q.recompute && q.recipe.stack != Stack::xla && !gathered;
+  for (const bool fast : {true, false}) {
+    if (fast && !choice) continue;
+    const double least = fast ? std::max(1.0, kEnough * q.plan.cp / q.recipe.seq_len) : 1;
+    double micro_batch = q.micro_batch.value_or(q.recipe.micro_batch);
+    while (true) {
+      v.recipe.micro_batch = micro_batch;
+      v.recipe.micro_batches = std::max(1.0, std::ceil(sequences / micro_batch));
+      if (fill_at(q, fast, search)) return true;
+      if (q.micro_batch || micro_batch <= least) break;
+      micro_batch = std::max(1.0, std::floor(micro_batch / 2));
+    }
+  }
+  return false;
 }
 
 }  // namespace

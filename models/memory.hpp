@@ -204,6 +204,8 @@ struct FitQuestion {
   std::optional<Recompute> recompute;
   std::optional<Sharding> sharding;
   std::optional<double> micro_batch;
+  /// Of a replica and step; absent: as many as the recipe's micro-batches have.
+  std::optional<double> sequences;
   bool selective = true;     ///< the software can recompute parts of a block
   bool state_known = false;  ///< else two-byte gradients, then two-byte moments are allowed
 };

@@ -70,10 +70,12 @@ StepSpread StepSpread::read(std::string_view text, std::string file) {
 }
 
 double StepSpread::width(RunClass run_class, bool unseen, bool chosen) const {
-  double width = of_class[static_cast<std::size_t>(run_class)];
-  if (unseen) width = std::max(width, unseen_generation);
-  if (chosen) width = std::max(width, chosen_plan);
-  return width;
+  const double base = of_class[static_cast<std::size_t>(run_class)];
+  // What is unknown adds its own error to that of the class.
+  const auto beyond = [&](bool unknown, double width) {
+    return unknown && width > base ? width * width - base * base : 0;
+  };
+  return std::sqrt(base * base + beyond(unseen, unseen_generation) + beyond(chosen, chosen_plan));
 }
 
 double half_width(double half_width_90, double level) {

@@ -21,7 +21,7 @@ struct StepSpread {
 
   static StepSpread read(std::string_view text, std::string file);
 
-  /// Of such runs; where generation or plan are unknown, the larger spread.
+  /// Of such runs; what is unknown of generation and plan widens it, each on its own.
   double width(RunClass run_class, bool unseen, bool chosen) const;
 };
 

@@ -206,6 +206,7 @@ struct StepTime {
   Time head;        ///< logits, loss, multi-token prediction
   Time routing;     ///< permuting tokens for the experts
   Time recompute;   ///< forward passes done again
+  Time teacher;     ///< its forward pass, in distillation
   Time host;        ///< the device waits for kernels to be launched
   Time tp;          ///< collectives of tensor parallelism
   Time cp;          ///< keys and values on their way
@@ -219,7 +220,7 @@ struct StepTime {
   Time scale;  ///< lost between many nodes, and in runs whose plan nobody tuned
 
   Time total() const {
-    return products + attention + traffic + head + routing + recompute + host + tp + cp +
+    return products + attention + traffic + head + routing + recompute + teacher + host + tp + cp +
            all_to_all + fsdp + dp + pipeline + p2p + optimizer + step + scale;
   }
 };
@@ -228,13 +229,14 @@ struct StepPart {
   std::string_view name;
   Time StepTime::*part;
 };
-inline constexpr std::array<StepPart, 17> kStepParts{{
+inline constexpr std::array<StepPart, 18> kStepParts{{
     {"matrix products", &StepTime::products},
     {"attention core", &StepTime::attention},
     {"memory traffic", &StepTime::traffic},
     {"logits and loss", &StepTime::head},
     {"expert routing", &StepTime::routing},
     {"recomputation", &StepTime::recompute},
+    {"teacher's forward pass", &StepTime::teacher},
     {"host launches", &StepTime::host},
     {"tensor-parallel collectives", &StepTime::tp},
     {"context-parallel exchange", &StepTime::cp},

@@ -6,6 +6,7 @@
 
 #include "models/carbon.hpp"
 #include "models/core/text.hpp"
+#include "models/core/whole.hpp"
 #include "models/efficiency.hpp"
 #include "models/embodied.hpp"
 #include "models/energy.hpp"
@@ -218,70 +219,85 @@ class Solver {
   }
 
   /// As few devices as hold the run and are done in the stated days: the plan sets their speed, and
-  /// their number the plan.
+  /// their number the plan. More than a node's come in nodes.
   bool find_devices() {
-    constexpr double kMost = 1 << 24;
+    constexpr double kMost = 1 << 22;
     constexpr double kFirstGuess = 0.4;
     constexpr double kSlack = 1e-9;
-    const auto& d = e_.duration;
-    const double unit = s_.plan.replica();
-    const auto number = [&](double units) {
-      return known(units * unit * device, Basis::model, &kSolvedDevices);
+    auto& d = e_.duration;
+    const double replica = s_.plan.replica();
+    const double node = std::max(1.0, *s_.devices_per_node);
+    const auto whole = [&](double devices) {
+      const double unit = devices > node && divides(replica, node) ? node : replica;
+      return unit * std::max(1.0, std::ceil(devices / unit * (1 - kSlack)));
+    };
+    const auto number = [](double devices) {
+      return known(devices * device, Basis::model, &kSolvedDevices);
     };
     Warnings unsaid;
-    double wanted = 0;  // units that the speed of those last tried asks for
+    double wanted = 0;  // that the speed of those last tried asks for
     const auto needed = [&](double mfu) {
       const auto devices = models::devices_needed(
           *e_.work.compute, models::device_rate(mfu, *s_.peak), *d.days, *s_.goodput);
-      return std::max(1.0, std::ceil(devices.in(device) / unit * (1 - kSlack)));
+      return whole(devices.in(device));
     };
     bool known_time = true;
-    const auto enough = [&](double units) {
+    const auto enough = [&](double devices) {
       unsaid.clear();
-      const auto mfu = step_on(number(units), unsaid);
+      const auto mfu = step_on(number(devices), unsaid);
       known_time = mfu.has_value();
       if (!known_time) return false;
       wanted = needed(*mfu * *e_.work.per_token / work_of(*e_.fit.verdict));
-      return wanted <= units && !e_.fit.infeasible();
+      return wanted <= devices && !e_.fit.infeasible();
     };
-    double most = needed(kFirstGuess);
+    const double first = needed(kFirstGuess);
+    double most = first;
     double least = 0;  // too few
     while (!enough(most)) {
       if (!known_time) return false;
-      if (most > kMost) return never_done();
+      if (most > kMost) {
+        if (!e_.fit.infeasible()) return never_done();
+        most = first;  // as it is, no number of devices holds it
+        break;
+      }
       least = most;
-      most = wanted > most ? std::min(wanted, 2 * most) : 2 * most;
+      most = whole(wanted > most ? std::min(wanted, 2 * most) : 2 * most);
     }
-    if (const double first = std::min(wanted, most - 1); first > least && enough(first)) {
-      most = first;
-    }
-    while (most - least > 1) {
-      const double middle = std::floor((least + most) / 2);
+    if (wanted < most && wanted > least && enough(wanted)) most = wanted;
+    while (true) {
+      const double middle = whole((least + most) / 2);
+      if (middle <= least || middle >= most) break;
       (enough(middle) ? most : least) = middle;
     }
     // Round numbers share a batch evenly, and may do with fewer.
     constexpr double kNear = 0.9;
     for (double step = std::exp2(std::floor(std::log2(most))); step > 1; step /= 2) {
       const double round = step * std::floor((most - 1) / step);
-      if (round >= kNear * most && enough(round)) {
+      if (round >= kNear * most && round == whole(round) && enough(round)) {
         most = round;
         break;
       }
     }
-    while (most > 1 && enough(most - 1)) most -= 1;
     const auto mfu = step_on(number(most), warnings_);
     if (!mfu) return false;
     take(*mfu);
-    e_.duration.devices = number(most);
+    d.devices = number(most);
+    // The fewest that hold it may be done long before.
+    constexpr double kEarly = 0.9;
+    const auto takes = models::training_time(
+        *e_.work.compute, models::device_rate(*e_.rate.mfu, *s_.peak), *d.devices, *s_.goodput);
+    if (takes < kEarly * *d.days && !e_.fit.infeasible()) {
+      warnings_.add({Oddity::early, most, takes.in(day), {}, {}});
+      d.days = known(takes, Basis::model, &kSolvedTime);
+    }
     return true;
   }
 
   bool never_done() {
     failure_ = {fmt::format("no number of devices is done with {:.4g} tokens in {:.4g} days",
                             *e_.duration.tokens, e_.duration.days->in(day)),
-                s_.global_batch ? "replicas have a sequence each at least: give more days, fewer "
-                                  "tokens_b, or a larger global_batch_seqs"
-                                : "give more days, fewer tokens_b, or another device",
+                "replicas have a sequence each at least: give more days, fewer tokens_b, or a "
+                "larger global_batch_seqs",
                 Col::days};
     failed_ = true;
     return false;
@@ -297,6 +313,9 @@ class Solver {
     if (!stated_duration) {
       if (s_.options.method == Method::full && find_step()) return true;
       if (failed_) return false;
+      if (s_.options.method == Method::full && s_.device != nullptr) {
+        warnings_.add({Oddity::regression, 0, 0, s_.device->id, s_.type});
+      }
       const double mfu = modeled_mfu();
       if (s_.options.method == Method::llmcarbon) {
         e_.rate.hfu =

@@ -266,7 +266,7 @@ class Proof {
       step_time();
     } else if (mfu.basis == Basis::model) {
       add(mfu.origin->place, "mfu", {fitted_params()}, *mfu, "1");
-    } else if (e_.rate.hfu) {
+    } else if (e_.rate.hfu && !mfu) {
       add(e_.rate.hfu.origin->place, "hfu", {fitted_params()}, *e_.rate.hfu, "1");
     }
   }
@@ -282,8 +282,8 @@ class Proof {
     add("step.time", "step_time_s", std::move(parts), total, "s");
     const auto& q = *step.question;
     add("efficiency.step", "mfu",
-        {modeled("T", q.batch_tokens / q.devices, "tokens"), per_token(), modeled("t", total, "s"),
-         term("P", s_.peak, kTeraflopsPerDevice, "TFLOP/s")},
+        {modeled("T", q.batch_tokens, "tokens"), per_token(), modeled("t", total, "s"),
+         modeled("n", q.devices, "devices"), term("P", s_.peak, kTeraflopsPerDevice, "TFLOP/s")},
         *e_.rate.mfu, "1");
     if (step.half_width > 0) {
       add("step.interval", "interval_factor",
@@ -604,7 +604,8 @@ void memory_inputs(const Result& result, std::vector<Input>& inputs) {
          &kUsualFill);
   }
   text("sharding", stated.sharding.has_value(), name_of(v.plan.sharding), &kUsualFill);
-  number("micro_batch_seqs", stated.micro_batch.has_value(), v.recipe.micro_batch,
+  const bool as_stated = stated.micro_batch && *stated.micro_batch == v.recipe.micro_batch;
+  number("micro_batch_seqs", as_stated, v.recipe.micro_batch,
          v.chose_micro_batch || s.global_batch ? Basis::model : Basis::fallback,
          v.chose_micro_batch || s.global_batch ? &kUsualFill : &kOneSequence, "sequences");
   text("recompute", s.recompute_basis == Basis::given, name_of(v.recipe.recompute), &kUsualFill);
@@ -702,7 +703,12 @@ std::vector<Input> inputs_of(const Result& result) {
   number("active_params_b", s.active_params, "1e9", kBillion);
   number("tokens_b", e.duration.tokens, "1e9", kBillion);
   if (s.counted || s.seq_len || e.fit.verdict) number("seq_len", s.work_seq_len, "tokens");
-  number("global_batch_seqs", e.step.question ? s.batch : s.global_batch, "sequences");
+  if (e.step.question && s.batch && !s.global_batch) {
+    const double sequences = e.step.question->batch_tokens / *s.work_seq_len;
+    number("global_batch_seqs", known(sequences, s.batch.basis, s.batch.origin), "sequences");
+  } else {
+    number("global_batch_seqs", s.global_batch, "sequences");
+  }
   if (s.device != nullptr) {
     text("device", s.device->id, Basis::given, &s.device->origin);
   } else {

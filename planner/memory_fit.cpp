@@ -11,6 +11,7 @@
 #include "models/core/whole.hpp"
 #include "models/parameters.hpp"
 #include "planner/plan_search.hpp"
+#include "planner/resolve_plan.hpp"
 
 namespace pretrain::planner {
 
@@ -38,7 +39,6 @@ constexpr double kFusedLoss = 2023;
 constexpr double kFusedLossElsewhere = 2024;
 /// Until then models of the GPT-3 generation were trained with dropout.
 constexpr double kDropout = 2022;
-constexpr double kRecent = 2024;  // of software that states no year
 
 /// Bytes of a parameter: as stated, else those of the stack; frozen weights have nothing else.
 StateBytes state_of(const Scenario& s, bool& known) {
@@ -108,12 +108,12 @@ std::optional<PlanBasis> plan_basis(const Scenario& s, const Work& work) {
 
 FitQuestion fit_question(const Scenario& s, const MemoryPlan& plan) {
   const auto& p = s.plan;
+  const auto software = software_of(s, plan);
   FitQuestion q;
   q.plan = plan;
   q.plan.edges_as_layers = p.edges_as_layers.value_or(false);
   q.plan.vocab_parallel = p.vocab_parallel.value_or(true);
   q.sharding = p.sharding;
-  const auto software = software_of(s, plan);
   q.selective = !software.legacy;
   if (plan.tp * plan.pp > 1) {
     const bool modern = software.stack == Stack::megatron && !software.legacy;
@@ -131,8 +131,9 @@ FitQuestion fit_question(const Scenario& s, const MemoryPlan& plan) {
   r.state = state_of(s, q.state_known);
   r.frozen = s.mode.phase == models::Phase::frozen;
   r.full_precision = s.dtype == hardware::Dtype::fp32 || s.dtype == hardware::Dtype::tf32;
-  r.fp8 = s.dtype == hardware::Dtype::fp8 || s.dtype == hardware::Dtype::fp4;
-  const double year = p.year.value_or(kRecent);
+  r.fp8 = s.dtype == hardware::Dtype::fp8 || s.dtype == hardware::Dtype::int8 ||
+          s.dtype == hardware::Dtype::fp4;
+  const double year = software.year;
   r.flash_attention = p.flash_attention.value_or(year >= kFlashAttention);
   const bool early = r.stack == Stack::fsdp || r.stack == Stack::xla;
   r.loss = p.loss.value_or(year >= (early ? kFusedLoss : kFusedLossElsewhere) ? Loss::fused
@@ -144,17 +145,20 @@ FitQuestion fit_question(const Scenario& s, const MemoryPlan& plan) {
   r.offload_optimizer = p.offload_optimizer;
   r.offload_activations = p.offload_activations;
 
-  // The batch: of a replica and step, then of a micro-batch.
-  const double share = s.batch ? std::max(1.0, *s.batch / plan.dp) : 0;
+  // The batch: of the replica that has most of a step, then of a micro-batch.
+  const double devices = plan.tp * plan.pp * plan.cp * plan.dp;
+  const double share = s.batch ? std::ceil(batch_of(s, devices) / plan.dp) : 0;
+  if (s.batch) q.sequences = share;
   const auto split = [&](double micro) {
     r.micro_batch = s.batch ? std::min(micro, share) : micro;
-    r.micro_batches = s.batch ? share / r.micro_batch : p.micro_batches.value_or(kPlenty);
+    r.micro_batches =
+        s.batch ? std::ceil(share / r.micro_batch) : p.micro_batches.value_or(kPlenty);
   };
   if (p.micro_batch) {
     split(*p.micro_batch);
     q.micro_batch = r.micro_batch;
   } else if (p.micro_batches) {
-    split(s.batch ? std::max(1.0, share / *p.micro_batches) : 1);
+    split(s.batch ? std::max(1.0, std::ceil(share / *p.micro_batches)) : 1);
     q.micro_batch = r.micro_batch;
   } else if (r.stack == Stack::megatron && !s.global_batch) {
     split(1);
@@ -163,7 +167,7 @@ FitQuestion fit_question(const Scenario& s, const MemoryPlan& plan) {
     // The largest that keeps every stage at work, up to the usual; halved until it fits.
     const double most = std::min(share / (plan.pp > 1 ? kFilled * plan.pp : 1),
                                  std::max(1.0, std::floor(kUsualTokens / r.seq_len)));
-    split(std::max(1.0, share == std::floor(share) ? std::floor(most) : most));
+    split(std::max(1.0, std::floor(most)));
   }
   return q;
 }
@@ -185,8 +189,9 @@ FitVerdict judge(const Scenario& s, const models::MemoryBasis& basis, const FitQ
 
 /// Replicas of a plan that is not stated: of whole devices, each with a sequence.
 bool replicate(const Scenario& s, double devices, MemoryPlan& plan) {
-  plan.dp = std::max(1.0, std::floor(devices / (plan.tp * plan.pp * plan.cp)));
-  return !s.batch || plan.dp <= std::max(1.0, *s.batch);
+  const double replica = plan.tp * plan.pp * plan.cp;
+  plan.dp = std::max(1.0, std::floor(devices / replica));
+  return replica <= devices && (!s.batch || plan.dp <= std::max(1.0, batch_of(s, devices)));
 }
 
 }  // namespace
@@ -200,8 +205,8 @@ MemoryPlan stated_plan(const Scenario& s, double devices) {
   if (p.dp) {
     plan.dp = *p.dp;
   } else {
-    while (!replicate(s, devices, plan) && !p.cp) plan.cp *= 2;
-    if (s.batch) plan.dp = std::min(plan.dp, std::max(1.0, *s.batch));
+    while (!replicate(s, devices, plan) && !p.cp && p.replica() * plan.cp < devices) plan.cp *= 2;
+    if (s.batch) plan.dp = std::min(plan.dp, std::max(1.0, batch_of(s, devices)));
   }
   plan.ep = p.ep ? *p.ep : usual_spread(s, plan);
   return plan;
@@ -212,26 +217,17 @@ namespace {
 /// Calls `attempt` with plans from fast to small until it says that one fits.
 template <class Attempt>
 bool climb(const Scenario& s, double devices, Attempt attempt) {
-  constexpr double kLong = 16384;  // tokens of a device: longer sequences are divided
+  // Tokens of a device: longer sequences are divided; where there are more devices than sequences,
+  // no further than this.
+  constexpr double kLong = 16384;
+  constexpr double kShort = 4096;
   const auto& a = s.architecture;
   const auto degrees = tensor_degrees(s, devices);
-  double least = s.plan.degree(s.plan.cp);  // of cp
+  const double wide = degrees.back();
+  MemoryPlan plan;
+  plan.cp = s.plan.degree(s.plan.cp);
   bool attempted = false;
-  const auto with = [&](double tp, double pp) {
-    MemoryPlan plan;
-    plan.tp = tp;
-    plan.pp = pp;
-    plan.cp = least;
-    bool replicated = replicate(s, devices, plan);
-    while (!replicated && !s.plan.cp && 2 * plan.cp * tp * pp <= devices) {
-      plan.cp *= 2;
-      replicated = replicate(s, devices, plan);
-    }
-    if (!replicated) {
-      // With a stated cp deeper plans have fewer replicas; at last devices are idle.
-      if (s.plan.cp && pp < a.layers && !attempted) return false;
-      plan.dp = std::max(1.0, *s.batch);
-    }
+  const auto at = [&] {
     attempted = true;
     plan.ep = s.plan.ep ? *s.plan.ep : usual_spread(s, plan);
     if (attempt(plan)) return true;
@@ -247,18 +243,32 @@ bool climb(const Scenario& s, double devices, Attempt attempt) {
     }
     return false;
   };
+  const auto with = [&](double tp, double pp) {
+    plan.tp = tp;
+    plan.pp = pp;
+    return replicate(s, devices, plan) && at();
+  };
   for (const double tp : degrees) {
     if (with(tp, 1)) return true;
   }
-  const double wide = degrees.back();
-  while (!s.plan.cp && *s.work_seq_len / least > kLong && 2 * least * wide <= devices) {
-    least *= 2;
+  const auto divisible = [&] {
+    return !s.plan.cp && *s.work_seq_len / plan.cp > (attempted ? kLong : kShort);
+  };
+  while (divisible() && 2 * plan.cp * wide <= devices) {
+    plan.cp *= 2;
     if (with(wide, 1)) return true;
   }
-  for (double pp = 2; pp <= a.layers && pp * wide * least <= devices; pp *= 2) {
+  for (double pp = 2; pp <= a.layers; pp *= 2) {
     if (with(wide, pp)) return true;
   }
-  return !attempted && with(wide, a.layers);
+  if (attempted) return false;
+  // Sequences for fewer devices than there are, or a stated cp for more.
+  plan.tp = 1;
+  while (2 * plan.tp <= wide && 2 * plan.tp * plan.cp <= devices) plan.tp *= 2;
+  plan.pp = 1;
+  replicate(s, devices, plan);
+  if (s.batch) plan.dp = std::min(plan.dp, std::max(1.0, batch_of(s, devices)));
+  return at();
 }
 
 void search_plan(const Scenario& s, const models::MemoryBasis& basis, Fit& fit) {
@@ -456,9 +466,13 @@ Fit memory_fit(const Scenario& s, const PlanBasis& basis, const Known<Devices>& 
     warnings.add(
         {Oddity::memory_tight, v.memory.allocated().in(gibibyte), v.capacity.in(gibibyte), {}, {}});
   } else if (!v.fits && !fit.judged) {
-    warnings.add(
-        {Oddity::default_too_small, fit.devices, v.memory.allocated().in(gibibyte), {}, {}});
+    warnings.add({Oddity::default_too_small,
+                  fit.devices,
+                  v.memory.allocated().in(gibibyte),
+                  assumed ? "assumed" : "",
+                  {}});
   }
+  question_batch(s, v.plan.dp, warnings);
   if (s.mode.phase == models::Phase::distill) {
     warnings.add({Oddity::teacher_memory, s.mode.teacher_params, 0, {}, {}});
   }

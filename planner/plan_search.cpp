@@ -50,13 +50,13 @@ class Search {
       for (const double cp : powers(longest)) {
         for (const double pp : pipeline_degrees(a.layers, pipelines ? kMostStages : 1)) {
           const double replica = tp * cp * pp;
-          if (replica > devices_ || !divides(replica, devices_)) continue;
+          if (replica > devices_) continue;
           MemoryPlan plan;
           plan.tp = tp;
           plan.cp = cp;
           plan.pp = pp;
-          plan.dp = devices_ / replica;
-          if (s_.batch && plan.dp > *s_.batch) continue;
+          plan.dp = std::floor(devices_ / replica);
+          if (s_.batch && plan.dp > batch_of(s_, devices_)) continue;
           const double ranks = plan.dp * cp * tp;
           for (const double ep : powers(a.experts > 1 ? std::min(a.experts, ranks) : 1)) {
             if (a.experts > 1 && !divides(ep, a.experts)) continue;
@@ -72,9 +72,8 @@ class Search {
  private:
   void micro_batches(const MemoryPlan& plan) {
     constexpr double kMost = 64;
-    const double share = s_.batch ? *s_.batch / plan.dp : kMost;
+    const double share = s_.batch ? std::ceil(batch_of(s_, devices_) / plan.dp) : kMost;
     for (const double micro : powers(std::min(kMost, share))) {
-      if (s_.batch && !divides(micro, share)) continue;
       for (const auto sharding : shardings(plan)) {
         // Recomputing less is faster: the first that fits.
         for (const auto recompute : {Recompute::none, Recompute::selective, Recompute::full}) {

@@ -37,7 +37,7 @@ bool has_any(const RunRow& row) {
 
 /// Tokens of a step, of most models since LLaMA.
 constexpr double kUsualBatch = 4194304;
-const Origin kUsual{"4M tokens, as LLaMA", "", "", true};
+const Origin kUsual{"4M tokens, or a sequence for 8 devices", "", "", true};
 
 /// Whether a cell says more of how the run is trained than what is trained for how long.
 bool says_how(const RunRow& row) {
@@ -140,7 +140,7 @@ RowFailure contradiction(std::string what, std::string help, Col col) {
 /// replica has as many devices as its degrees make, and a sequence to work on.
 bool check_degrees(const Scenario& s, RowFailure& failure) {
   const auto& p = s.plan;
-  if (s.devices && p.divided() && p.replica() > s.devices->in(device)) {
+  if (s.devices && p.replica() > s.devices->in(device)) {
     failure = contradiction(fmt::format("a replica of tp {:g} x pp {:g} x cp {:g} needs {:g} "
                                         "devices, there are {:g}",
                                         p.degree(p.tp), p.degree(p.pp), p.degree(p.cp), p.replica(),
@@ -157,6 +157,18 @@ bool check_degrees(const Scenario& s, RowFailure& failure) {
                       "each replica takes at least one: give a smaller dp, or a larger "
                       "global_batch_seqs",
                       Col::global_batch_seqs);
+    return false;
+  }
+  if (s.devices && p.ep && *p.ep > s.devices->in(device) / p.degree(p.pp)) {
+    failure = contradiction(
+        fmt::format("experts over ep {:g} of {:g} devices of a stage", *p.ep,
+                    s.devices->in(device) / p.degree(p.pp)),
+        "ep is a part of tp x cp x dp: give a smaller ep, or more devices", Col::ep);
+    return false;
+  }
+  if (p.ep && *p.ep > 1 && s.type == "dense") {
+    failure = contradiction(fmt::format("ep {:g} of a model without experts", *p.ep),
+                            "leave ep blank, or give type moe with experts", Col::ep);
     return false;
   }
   if (!s.counted) return true;
@@ -184,7 +196,7 @@ bool check_degrees(const Scenario& s, RowFailure& failure) {
 }
 
 /// What does not come out even: published rows do that, so it is only questioned.
-void question_plan(Scenario& s, Warnings& warnings) {
+void question_degrees(Scenario& s, Warnings& warnings) {
   auto& p = s.plan;
   if (!p.divided() && !p.ep) return;
   const double replica = p.replica();
@@ -192,16 +204,17 @@ void question_plan(Scenario& s, Warnings& warnings) {
     warnings.add({Oddity::plan_ep_beside_dp, *p.dp, *p.ep, {}, {}});
     *p.dp *= *p.ep;
   }
-  double dp = p.degree(p.dp);
   if (s.devices) {
     const double devices = s.devices->in(device);
-    if (!p.dp) dp = std::max(1.0, std::floor(devices / replica));
-    if (p.divided() && replica * dp != devices) {
+    const double dp = std::max(1.0, std::floor(devices / replica));
+    if (p.dp && replica * *p.dp != devices) {
+      warnings.add({Oddity::plan_devices, replica * *p.dp, devices, "dp", {}});
+      p.dp.reset();  // it follows from the devices
+    } else if (p.divided() && replica * dp != devices) {
       warnings.add({Oddity::plan_devices, replica * dp, devices, {}, {}});
     }
     if (p.divided() && s.global_batch && dp > *s.global_batch) {
       warnings.add({Oddity::plan_shared, dp, *s.global_batch, {}, {}});
-      dp = stated_plan(s, devices).dp;
     }
     if (p.ep && !divides(*p.ep, std::floor(devices / p.degree(p.pp)))) {
       warnings.add({Oddity::plan_ranks, *p.ep, std::floor(devices / p.degree(p.pp)), {}, {}});
@@ -217,20 +230,25 @@ void question_plan(Scenario& s, Warnings& warnings) {
       warnings.add({Oddity::plan_experts, *p.ep, a.experts, {}, {}});
     }
   }
-  if (p.micro_batch && s.global_batch && (p.dp || s.devices) &&
-      !divides(*p.micro_batch * dp, *s.global_batch)) {
-    warnings.add({Oddity::plan_batch, *p.micro_batch * dp, *s.global_batch, {}, {}});
+}
+
+}  // namespace
+
+void question_batch(const Scenario& s, double dp, Warnings& warnings) {
+  const auto& p = s.plan;
+  if (!p.micro_batch || !s.global_batch) return;
+  const double whole = *p.micro_batch * dp;
+  if (!divides(whole, *s.global_batch)) {
+    warnings.add({Oddity::plan_batch, whole, *s.global_batch, {}, {}});
   }
-  if (p.micro_batch && p.micro_batches && s.global_batch && (p.dp || s.devices)) {
+  if (p.micro_batches) {
     constexpr double kAlike = 0.01;
-    const double made = *s.global_batch / (dp * std::min(*p.micro_batch, *s.global_batch / dp));
+    const double made = std::max(1.0, *s.global_batch / whole);
     if (std::abs(*p.micro_batches / made - 1) > kAlike) {
       warnings.add({Oddity::plan_micro_batches, *p.micro_batches, made, {}, {}});
     }
   }
 }
-
-}  // namespace
 
 bool resolve_plan(const RunRow& row, Scenario& s, Warnings& warnings, RowFailure& failure) {
   read_plan(row, s.options.plan, s.plan);
@@ -264,7 +282,7 @@ bool resolve_plan(const RunRow& row, Scenario& s, Warnings& warnings, RowFailure
     }
   }
   if (!check_degrees(s, failure)) return false;
-  question_plan(s, warnings);
+  question_degrees(s, warnings);
   return true;
 }
 

@@ -98,9 +98,23 @@ std::optional<StepQuestion> step_question(const Scenario& s, const models::Memor
     d.domain = std::min(d.domain, d.per_node);
     if (d.maker != Maker::nvidia || d.domain <= kSwitched) d.links.wired = d.domain;
   }
+  if (s.mode.phase == models::Phase::distill) q.teacher_params = s.mode.teacher_params;
   q.unseen = d.generation == Generation::other;
   q.run_class = class_of(s, d);
   return question;
+}
+
+double batch_of(const Scenario& s, double devices) {
+  constexpr double kNode = 8;
+  if (!s.batch) return 0;
+  return s.global_batch ? *s.batch : std::max(*s.batch, std::floor(devices / kNode));
+}
+
+double software_year(const Scenario& s) {
+  constexpr double kSupported = 5;  // years after which new releases leave a device behind
+  if (s.plan.year) return *s.plan.year;
+  const bool dated = s.device != nullptr && s.device->year;
+  return dated ? std::min(kUsualYear, *s.device->year + kSupported) : kUsualYear;
 }
 
 models::StepStack software_of(const Scenario& s, const models::MemoryPlan& plan) {
@@ -109,7 +123,7 @@ models::StepStack software_of(const Scenario& s, const models::MemoryPlan& plan)
   stack.stack = stated.family.empty() && stated.stack == Stack::other
                     ? usual_stack(plan, s.type == "moe")
                     : stated.stack;
-  stack.year = stated.year.value_or(kUsualYear);
+  stack.year = software_year(s);
   stack.legacy = stack.stack == Stack::deepspeed || stated.legacy ||
                  (stack.year < kModern && stack.stack != Stack::xla);
   stack.blocking_stages = stated.legacy || stack.stack == Stack::deepspeed;
@@ -147,13 +161,21 @@ void take_plan(const Scenario& s, const models::FitVerdict& verdict, StepQuestio
     schedule.micro_batches = plan.pp > 1 ? kFilled * plan.pp : 1;
   }
   q.devices = plan.tp * plan.pp * plan.cp * plan.dp;
-  q.batch_tokens = shard.micro_batch * schedule.micro_batches * plan.dp * shard.seq_len;
+  // The last micro-batches need not be whole.
+  const double sequences =
+      s.batch ? batch_of(s, q.devices) : shard.micro_batch * schedule.micro_batches * plan.dp;
+  q.batch_tokens = sequences * shard.seq_len;
 }
 
 models::StepTime step_time(const StepQuestion& q, const models::StepConstants& c) {
   const auto speed = models::step_speed(q.device, q.stack, c);
   const auto shard = models::shard_time(q.model, speed, q.shard, c);
   auto time = models::step_time(q.model, speed, shard, q.schedule, c);
+  if (q.teacher_params > 0) {
+    // As fast as large products: it keeps nothing for a backward pass.
+    const double flop = 2 * q.teacher_params * q.batch_tokens / q.devices;
+    time.teacher = flop / speed.half * second;
+  }
   if (q.chosen) time.scale = time.scale + (c.as_run - 1) * time.total();
   return time;
 }

@@ -18,6 +18,7 @@ struct StepQuestion {
   models::StepSchedule schedule;
   double batch_tokens = 0;  ///< of a step, on all devices
   double devices = 0;
+  double teacher_params = 0;  ///< distillation: that a token meets in the teacher
   models::RunClass run_class = models::RunClass::other;
   bool unseen = false;  ///< nothing was measured on devices of this generation
   bool chosen = false;  ///< the plan is not stated: as people run such models
@@ -28,6 +29,13 @@ struct StepQuestion {
 std::optional<StepQuestion> step_question(const Scenario& scenario,
                                           const models::MemoryBasis& memory,
                                           const models::TokenWork& work);
+
+/// Sequences of a step on so many devices: stated, else the usual batch, with a sequence for each
+/// eight of them; 0 where micro-batches are stated instead.
+double batch_of(const Scenario& scenario, double devices);
+
+/// The year of the software: stated, else a current release, on devices that it still supports.
+double software_year(const Scenario& scenario);
 
 /// Micro-batches for each stage where their number is open: the ends of the pipeline take an
 /// eighth.

@@ -187,10 +187,15 @@ std::string to_text(const Warning& w, const Catalogue& catalogue) {
       return fmt::format("unknown architecture '{}': {} `planner list architectures` shows all",
                          name, did_you_mean(catalogue.architectures().names(), w.name));
     case Oddity::plan_devices:
-      return fmt::format(
-          "tp pp dp cp of the plan make {:g} devices, devices says {:g}: leave dp blank to have it "
-          "follow, or give devices {:g}",
-          w.a, w.b, w.a);
+      return name.empty()
+                 ? fmt::format(
+                       "the plan divides {:g} devices of {:g}, the rest is idle: give tp, pp and cp "
+                       "whose product divides devices",
+                       w.a, w.b)
+                 : fmt::format(
+                       "tp pp dp cp of the plan make {:g} devices, devices says {:g}: dp is taken "
+                       "as it follows; leave dp blank, or give devices {:g}",
+                       w.a, w.b, w.a);
     case Oddity::plan_ep_beside_dp:
       return fmt::format(
           "dp {:g} is read as without ep {:g}: only {:g} data parallel ranks make the devices", w.a,
@@ -222,6 +227,17 @@ std::string to_text(const Warning& w, const Catalogue& catalogue) {
           "{:g} replicas for {:g} sequences: each sequence is divided over cp devices; give cp, a "
           "larger tp or pp, or a larger global_batch_seqs",
           w.a, w.b);
+    case Oddity::early:
+      return fmt::format(
+          "{:g} device{} the fewest that hold the run, and done after {:.3g} days: these are taken; "
+          "give devices to have another answer",
+          w.a, w.a == 1 ? " is" : "s are", w.b);
+    case Oddity::regression:
+      return fmt::format(
+          "the time of a step on '{}' is not modeled for this run (its memory, the type '{}' or the "
+          "dimensions are not known): efficiency is LLMCarbon's regression, without an interval; "
+          "give mfu where you know it",
+          name, w.other);
     case Oddity::unknown_offload:
       return fmt::format("offload '{}' is not known: optimizer, activations, or both", name);
     case Oddity::memory_tight:
@@ -229,6 +245,12 @@ std::string to_text(const Warning& w, const Catalogue& catalogue) {
           "memory is tight: {:.3g} GiB of {:.3g} usable, before what the allocator loses in gaps",
           w.a, w.b);
     case Oddity::default_too_small:
+      if (w.name.empty()) {
+        return fmt::format(
+            "of {:g} device{} each would need {:.3g} GiB with the usual shape of so many "
+            "parameters: too few; give more devices, or the dimensions",
+            w.a, w.a == 1 ? "" : "s", w.b);
+      }
       return fmt::format(
           "{:g} device{} assumed, of which each would need {:.3g} GiB: too few; give devices", w.a,
           w.a == 1 ? " was" : "s were", w.b);
@@ -259,6 +281,7 @@ bool once_per_name(Oddity oddity) {
     case Oddity::architecture_note:
     case Oddity::no_teacher:
     case Oddity::unknown_offload:
+    case Oddity::regression:
       return true;
     default:
       return false;

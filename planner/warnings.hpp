@@ -53,6 +53,8 @@ enum class Oddity : std::uint8_t {
   plan_batch,             ///< sequences of all replicas at a time, of the step
   plan_micro_batches,     ///< stated, of the batch
   plan_shared,            ///< replicas, sequences
+  early,                  ///< devices, days that they need
+  regression,             ///< device, type: the time of a step is not modeled
   unknown_offload,        ///< as typed
   memory_tight,           ///< GiB needed, usable
   default_too_small,      ///< assumed devices, GiB needed of each

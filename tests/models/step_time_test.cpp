@@ -980,10 +980,9 @@ TEST(StepTime, ATpuSliceIsOneNode) {
   const auto slowed = [&] {
     return seconds(r.time().total()) / seconds(r.time().total() - r.time().scale);
   };
-  const double year = step_speed(r.device, r.stack, r.constants).year;
-  EXPECT_NEAR(slowed(), year, 1e-9);
+  EXPECT_NEAR(slowed(), 1, 1e-9);
   r.schedule.dp = 512;
-  EXPECT_NEAR(slowed(), year * (1 + r.constants.jitter), 1e-9);
+  EXPECT_NEAR(slowed(), 1 + r.constants.jitter, 1e-9);
 }
 
 TEST(StepTime, BlocksHoldTheParametersOfTheModel) {
@@ -1124,16 +1123,21 @@ TEST(StepTime, NothingIsFasterThanThePeak) {
   }
 }
 
-TEST(StepTime, StackIsAFactorOfTheOtherParts) {
+TEST(StepTime, StackIsAFactorOfAllParts) {
   auto r = replicas(llama_8b(), 8);
   const auto t = r.time();
-  const double rest = seconds(t.total() - t.scale);
-  EXPECT_NEAR(seconds(t.total()) / rest, step_speed(r.device, r.stack, r.constants).year, 1e-9);
+  EXPECT_EQ(t.scale, Time{}) << "one node";
+  auto slower = r;
+  slower.constants.megatron *= 1.25;
+  const auto u = slower.time();
+  for (const auto& part : kStepParts) {
+    EXPECT_NEAR(seconds(u.*part.part), 1.25 * seconds(t.*part.part), 1e-12) << part.name;
+  }
   // Each doubling of the nodes adds the same share.
   r.schedule.dp = 64;
   const auto eight = r.time();
-  EXPECT_NEAR(seconds(eight.total()) / seconds(eight.total() - eight.stack),
-              step_speed(r.device, r.stack, r.constants).year * (1 + 3 * r.constants.jitter), 1e-9);
+  EXPECT_NEAR(seconds(eight.total()) / seconds(eight.total() - eight.scale),
+              1 + 3 * r.constants.jitter, 1e-9);
 }
 
 // A planner that compares plans would exploit a cliff.
