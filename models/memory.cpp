@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "models/core/whole.hpp"
 #include "models/parameters.hpp"
 #include "models/state_space.hpp"
 
@@ -592,13 +593,23 @@ bool fill(const FitQuestion& q, Search& search) {
       v.recipe.micro_batches = std::max(1.0, std::ceil(sequences / micro_batch));
       if (fill_at(q, fast, search)) return true;
       if (q.micro_batch || micro_batch <= least) break;
-      micro_batch = std::max(1.0, std::floor(micro_batch / 2));
+      micro_batch = even_micro_batch(sequences, micro_batch / 2);
     }
   }
   return false;
 }
 
 }  // namespace
+
+double even_micro_batch(double sequences, double most) {
+  const double all = std::max(1.0, std::ceil(sequences));
+  const double large = std::clamp(std::floor(most), 1.0, all);
+  const double fewest = std::ceil(all / large);
+  for (double parts = fewest; parts <= 2 * fewest && parts <= all; ++parts) {
+    if (divides(parts, all)) return all / parts;
+  }
+  return std::ceil(all / fewest);
+}
 
 FitVerdict fit(const MemoryBasis& basis, const FitQuestion& q, Bytes device_memory) {
   FitVerdict v;

@@ -183,6 +183,10 @@ DeviceMemory peak_memory(const MemoryBasis& basis, const MemoryPlan& plan,
 DeviceMemory peak_memory(const Architecture& architecture, const MemoryPlan& plan,
                          const MemoryRecipe& recipe);
 
+/// Sequences of a micro-batch, at most so many, that divide a replica's share of a step evenly;
+/// where that takes more than twice as many parts, the last is not full.
+double even_micro_batch(double sequences, double most);
+
 /// What a device reports as used beyond what was allocated: the allocator's gaps, and the context.
 ///
 /// @eq      memory.reported

@@ -80,15 +80,23 @@ double usual_interleave(double all_layers, double stages) {
   return chunks;
 }
 
-/// Experts are spread over a node; in FSDP as far as they go; in XLA they are gathered.
+/// Experts are spread over a node; in FSDP as far as they go; in XLA they are gathered, unless
+/// each would then have less than a tile of a device's tokens.
 double usual_spread(const Scenario& s, const MemoryPlan& plan) {
+  constexpr double kTile = 128;  // rows of a systolic array
   const auto& a = s.architecture;
-  const auto stack = a.experts > 1 ? software_of(s, plan).stack : Stack::xla;
   double ep = 1;
-  if (stack == Stack::xla) return ep;
+  if (a.experts <= 1) return ep;
+  const auto stack = software_of(s, plan).stack;
   const double ranks = plan.dp * plan.cp * plan.tp;
-  const double most = stack == Stack::fsdp ? ranks : std::min(*s.devices_per_node, ranks);
-  while (2 * ep <= most && divides(2 * ep, a.experts)) ep *= 2;
+  const bool wide = stack == Stack::fsdp || stack == Stack::xla;
+  const double most = wide ? ranks : std::min(*s.devices_per_node, ranks);
+  const double sequences = s.batch ? batch_of(s, ranks * plan.pp) / plan.dp : 1;
+  const double tokens = sequences * *s.work_seq_len / (plan.cp * plan.tp) * a.experts_per_token;
+  while (2 * ep <= most && divides(2 * ep, a.experts)) {
+    if (stack == Stack::xla && tokens * ep >= kTile * a.experts) break;
+    ep *= 2;
+  }
   return ep;
 }
 
@@ -167,7 +175,7 @@ FitQuestion fit_question(const Scenario& s, const MemoryPlan& plan) {
     // The largest that keeps every stage at work, up to the usual; halved until it fits.
     const double most = std::min(share / (plan.pp > 1 ? kFilled * plan.pp : 1),
                                  std::max(1.0, std::floor(kUsualTokens / r.seq_len)));
-    split(std::max(1.0, std::floor(most)));
+    split(s.batch ? models::even_micro_batch(share, most) : std::max(1.0, std::floor(most)));
   }
   return q;
 }

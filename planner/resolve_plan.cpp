@@ -37,7 +37,7 @@ bool has_any(const RunRow& row) {
 
 /// Tokens of a step, of most models since LLaMA.
 constexpr double kUsualBatch = 4194304;
-const Origin kUsual{"4M tokens, or a sequence for 8 devices", "", "", true};
+const Origin kUsual{"4M tokens, or a sequence for 8 devices (XLA: for one)", "", "", true};
 
 /// Whether a cell says more of how the run is trained than what is trained for how long.
 bool says_how(const RunRow& row) {
@@ -56,7 +56,10 @@ std::optional<models::Architecture> usual_architecture(const Scenario& s) {
   const double width = a.layers * a.ffn_matrices() * a.hidden;  // of one unit of feed-forward
   const double idle = *s.total_params - *s.active_params;
   const double active = width * a.ffn_hidden;
-  a.experts = std::round(kUsualChosen * (1 + idle / active));
+  // A number that devices can share: of three or four binary digits.
+  const double experts = kUsualChosen * (1 + idle / active);
+  const double step = std::exp2(std::max(0.0, std::floor(std::log2(experts)) - 3));
+  a.experts = std::round(experts / step) * step;
   if (!(a.experts > kUsualChosen)) return std::nullopt;
   a.type = models::ModelType::moe;
   a.moe_layers = a.layers;

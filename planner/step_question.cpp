@@ -107,7 +107,10 @@ std::optional<StepQuestion> step_question(const Scenario& s, const models::Memor
 double batch_of(const Scenario& s, double devices) {
   constexpr double kNode = 8;
   if (!s.batch) return 0;
-  return s.global_batch ? *s.batch : std::max(*s.batch, std::floor(devices / kNode));
+  if (s.global_batch) return *s.batch;
+  // XLA's trainers are told sequences per device.
+  const double shared = s.plan.stack == Stack::xla ? 1 : kNode;
+  return std::max(*s.batch, std::floor(devices / shared));
 }
 
 double software_year(const Scenario& s) {
