@@ -263,17 +263,22 @@ class Solver {
       least = most;
       most = whole(wanted > most ? std::min(wanted, 2 * most) : 2 * most);
     }
-    if (wanted < most && wanted > least && enough(wanted)) most = wanted;
+    const double guess = wanted;
+    if (guess < most && guess > least && enough(guess)) most = guess;
     while (true) {
       const double middle = whole((least + most) / 2);
       if (middle <= least || middle >= most) break;
       (enough(middle) ? most : least) = middle;
     }
     // Round numbers share a batch evenly, and may do with fewer.
-    constexpr double kNear = 0.9;
-    for (double step = std::exp2(std::floor(std::log2(most))); step > 1; step /= 2) {
-      const double round = step * std::floor((most - 1) / step);
-      if (round >= kNear * most && round == whole(round) && enough(round)) {
+    constexpr double kParts = 8;  // of an octave
+    const double octave = std::exp2(std::floor(std::log2(most)));
+    const double at_peak = needed(1);
+    for (double k = 0; k < 2 * kParts; ++k) {
+      const double low = k < kParts ? octave / 2 : octave;
+      const double round = low * (1 + std::fmod(k, kParts) / kParts);
+      if (round >= most) break;
+      if (round >= at_peak && round == whole(round) && enough(round)) {
         most = round;
         break;
       }

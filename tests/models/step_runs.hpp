@@ -113,6 +113,12 @@ struct StepRun {
     return step_time(model(), step_speed(device, stack, constants), block(), schedule, constants);
   }
   double seconds() const { return time().total().in(second); }
+  /// How much longer each part takes in this software.
+  double software() const { return step_speed(device, stack, constants).year; }
+  /// Seconds in which the optimizer moves so many bytes.
+  double updates(double bytes) const {
+    return software() * bytes / (device.memory * constants.hbm);
+  }
   double devices() const { return shard.tp * shard.cp * schedule.pp * schedule.dp; }
   /// Of a step, on all devices.
   double tokens() const {

@@ -72,7 +72,8 @@ TEST(StepSpread, WhatIsNotKnownWidens) {
   EXPECT_DOUBLE_EQ(width(RunClass::dense_tpu, false, false), 0.2);
   EXPECT_DOUBLE_EQ(width(RunClass::dense_tpu, true, false), 0.35);
   EXPECT_DOUBLE_EQ(width(RunClass::dense_tpu, false, true), 0.6);
-  EXPECT_DOUBLE_EQ(width(RunClass::dense_tpu, true, true), 0.6);
+  // Each unknown adds its own: 0.2^2 + (0.35^2 - 0.2^2) + (0.6^2 - 0.2^2).
+  EXPECT_DOUBLE_EQ(width(RunClass::dense_tpu, true, true), std::sqrt(0.4425));
   // The class is already wider than that of an unseen generation.
   EXPECT_DOUBLE_EQ(width(RunClass::moe, true, false), 0.5);
 }

@@ -857,8 +857,7 @@ TEST(StepTime, MoreBlocksTakeLonger) {
 TEST(StepTime, EncoderDecodersUpdateAllOfTheirParameters) {
   const auto r = replicas(t5(48), 1);
   const double bytes = 26 * parameters(t5(48)).total();
-  EXPECT_NEAR(seconds(r.time().optimizer), bytes / (r.device.memory * r.constants.hbm),
-              0.02 * seconds(r.time().optimizer));
+  EXPECT_NEAR(seconds(r.time().optimizer), r.updates(bytes), 0.02 * seconds(r.time().optimizer));
 }
 
 TEST(StepTime, MoreMicroBatchesMakeASmallerBubble) {
@@ -897,7 +896,7 @@ TEST(StepTime, GradientsHideBehindTheBackwardPass) {
   auto bare = replicas(llama_8b(), 64);
   bare.shard.seq_len = 1;
   bare.device.links.far = 1e8;
-  const double far = bare.device.links.far * bare.constants.scaleout;
+  const double far = bare.device.links.far * bare.constants.scaleout / bare.software();
   const double bytes = 6 * parameters(llama_8b()).total() / 8 * 63 / 64;
   EXPECT_NEAR(seconds(bare.time().dp), bytes / far, 0.03 * bytes / far);
 }
@@ -906,8 +905,7 @@ TEST(StepTime, OptimizerIsSharedOut) {
   auto r = replicas(llama_8b(), 1);
   const double alone = seconds(r.time().optimizer);
   // 26 bytes of each parameter, read and written.
-  EXPECT_NEAR(alone, 26 * parameters(llama_8b()).total() / (r.device.memory * r.constants.hbm),
-              0.001 * alone);
+  EXPECT_NEAR(alone, r.updates(26 * parameters(llama_8b()).total()), 0.001 * alone);
   for (const double dp : {2.0, 64.0}) {
     r.schedule.dp = dp;
     EXPECT_NEAR(seconds(r.time().optimizer), alone / dp, 1e-9 * alone);
@@ -935,10 +933,11 @@ TEST(StepTime, MessagesGoFromStageToStage) {
   const auto v = step_speed(r.device, r.stack, r.constants);
   // There and back, for each micro-batch and chunk, in 16 bits.
   const double bytes = 2 * 16 * 2 * 2 * 4096.0 * 4096 / 4;
-  EXPECT_NEAR(seconds(r.time().p2p), r.constants.p2p * bytes / v.links.far, 1e-9);
+  const double exposed = r.constants.p2p * r.software();
+  EXPECT_NEAR(seconds(r.time().p2p), exposed * bytes / v.links.far, 1e-9);
   // The next stage is in the same node.
   r.schedule.dp = 1;
-  EXPECT_NEAR(seconds(r.time().p2p), r.constants.p2p * bytes / v.links.near, 1e-9);
+  EXPECT_NEAR(seconds(r.time().p2p), exposed * bytes / v.links.near, 1e-9);
 }
 
 TEST(StepTime, ExpertsHaveTheirOwnRing) {
@@ -946,7 +945,7 @@ TEST(StepTime, ExpertsHaveTheirOwnRing) {
   r.shard.ep = 8;
   r.shard.seq_len = 1;
   r.device.links.far = 1e8;
-  const double far = r.device.links.far * r.constants.scaleout;
+  const double far = r.device.links.far * r.constants.scaleout / r.software();
   const auto p = parameters(r.architecture);
   const double rest = p.total() - p.routed_experts;
   // Eight experts on the devices of a node: each device sends its own through its own card. What
@@ -954,13 +953,11 @@ TEST(StepTime, ExpertsHaveTheirOwnRing) {
   const double bytes = 6 * (p.routed_experts / 8 * 7 / 8 + rest * 63 / 64 / 8);
   EXPECT_NEAR(seconds(r.time().dp), bytes / far, 0.03 * bytes / far);
   // The states of all of them are shared out over all devices.
-  EXPECT_NEAR(seconds(r.time().optimizer),
-              26 * p.total() / 64 / (r.device.memory * r.constants.hbm),
+  EXPECT_NEAR(seconds(r.time().optimizer), r.updates(26 * p.total() / 64),
               0.001 * seconds(r.time().optimizer));
   // Without expert parallelism they are split as everything else.
   auto split = megatron(mixtral_8x7b(), 4, 1, 1, 8);
-  EXPECT_NEAR(seconds(split.time().optimizer),
-              26 * p.total() / 4 / (split.device.memory * split.constants.hbm),
+  EXPECT_NEAR(seconds(split.time().optimizer), split.updates(26 * p.total() / 4),
               0.001 * seconds(split.time().optimizer));
 }
 
@@ -969,7 +966,7 @@ TEST(StepTime, EmbeddingAndHeadStandOnTheOuterStages) {
   auto r = megatron(a, 1, 4, 1, 8);
   const auto m = r.model();
   const double stage = (parameters(a).total() - m.edge_params) / 4 + m.edge_params / 2;
-  EXPECT_NEAR(seconds(r.time().optimizer), 26 * stage / (r.device.memory * r.constants.hbm),
+  EXPECT_NEAR(seconds(r.time().optimizer), r.updates(26 * stage),
               0.001 * seconds(r.time().optimizer));
 }
 

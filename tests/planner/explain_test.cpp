@@ -159,7 +159,9 @@ const std::map<std::string, Equation, std::less<>>& equations() {
       {"memory.device", sum},
       {"step.time", sum},
       {"efficiency.step",
-       [](const Terms& t) { return t.at("T") * t.at("f") / (t.at("t") * t.at("P") * kTera); }},
+       [](const Terms& t) {
+         return t.at("T") * t.at("f") / (t.at("t") * t.at("n") * t.at("P") * kTera);
+       }},
       {"step.interval",
        [](const Terms& t) {
          const auto z = [](double p) { return models::normal_quantile(0.5 + p / 2); };
