@@ -155,7 +155,7 @@ FitQuestion fit_question(const Scenario& s, const MemoryPlan& plan) {
 
   // The batch: of the replica that has most of a step, then of a micro-batch.
   const double devices = plan.tp * plan.pp * plan.cp * plan.dp;
-  const double share = s.batch ? std::ceil(batch_of(s, devices) / plan.dp) : 0;
+  const double share = s.batch ? share_of(s, devices, plan.dp) : 0;
   if (s.batch) q.sequences = share;
   const auto split = [&](double micro) {
     r.micro_batch = s.batch ? std::min(micro, share) : micro;

@@ -72,12 +72,12 @@ class Search {
  private:
   void micro_batches(const MemoryPlan& plan) {
     constexpr double kMost = 64;
-    const double share = s_.batch ? std::ceil(batch_of(s_, devices_) / plan.dp) : kMost;
+    const double share = s_.batch ? share_of(s_, devices_, plan.dp) : kMost;
     for (const double micro : powers(std::min(kMost, share))) {
       for (const auto sharding : shardings(plan)) {
         // Recomputing less is faster: the first that fits.
         for (const auto recompute : {Recompute::none, Recompute::selective, Recompute::full}) {
-          if (attempt(plan, micro, sharding, recompute)) break;
+          if (attempt(plan, micro, share, sharding, recompute)) break;
         }
       }
     }
@@ -92,12 +92,13 @@ class Search {
   }
 
   /// Whether it fits; kept when it is the fastest so far.
-  bool attempt(const MemoryPlan& plan, double micro, Sharding sharding, Recompute recompute) {
+  bool attempt(const MemoryPlan& plan, double micro, double share, Sharding sharding,
+               Recompute recompute) {
     FitQuestion q = fit_question(s_, plan);
     q.recompute = recompute;
     q.micro_batch = micro;
     q.recipe.micro_batch = micro;
-    q.recipe.micro_batches = s_.batch ? *s_.batch / plan.dp / micro : q.recipe.micro_batches;
+    if (s_.batch) q.recipe.micro_batches = std::ceil(share / micro);
     q.sharding = sharding;
     auto verdict = models::fit(memory_, q, *s_.device_memory);
     if (!verdict.fits || verdict.tight) return false;

@@ -113,6 +113,11 @@ double batch_of(const Scenario& s, double devices) {
   return std::max(*s.batch, std::floor(devices / shared));
 }
 
+double share_of(const Scenario& s, double devices, double dp) {
+  const double share = batch_of(s, devices) / dp;
+  return s.global_batch ? std::ceil(share) : std::max(1.0, std::round(share));
+}
+
 double software_year(const Scenario& s) {
   constexpr double kSupported = 5;  // years after which new releases leave a device behind
   if (s.plan.year) return *s.plan.year;
@@ -164,9 +169,10 @@ void take_plan(const Scenario& s, const models::FitVerdict& verdict, StepQuestio
     schedule.micro_batches = plan.pp > 1 ? kFilled * plan.pp : 1;
   }
   q.devices = plan.tp * plan.pp * plan.cp * plan.dp;
-  // The last micro-batches need not be whole.
-  const double sequences =
-      s.batch ? batch_of(s, q.devices) : shard.micro_batch * schedule.micro_batches * plan.dp;
+  // The last micro-batches of a stated batch need not be whole.
+  const double share = s.batch ? share_of(s, q.devices, plan.dp)
+                               : shard.micro_batch * schedule.micro_batches;
+  const double sequences = s.global_batch ? *s.global_batch : share * plan.dp;
   q.batch_tokens = sequences * shard.seq_len;
 }
 

@@ -31,8 +31,12 @@ std::optional<StepQuestion> step_question(const Scenario& scenario,
                                           const models::TokenWork& work);
 
 /// Sequences of a step on so many devices: stated, else the usual batch, with a sequence for each
-/// eight of them; 0 where micro-batches are stated instead.
+/// eight of them, in XLA for each; 0 where micro-batches are stated instead.
 double batch_of(const Scenario& scenario, double devices);
+
+/// Sequences that one of `dp` replicas has of a step: of a stated batch the largest share, of the
+/// usual one about so many, evenly.
+double share_of(const Scenario& scenario, double devices, double dp);
 
 /// The year of the software: stated, else a current release, on devices that it still supports.
 double software_year(const Scenario& scenario);
