@@ -228,7 +228,7 @@ std::string refusals(const std::vector<ReportRow>& rows) {
     if (row.status == planner::Status::ok) continue;
     text += fmt::format("\n{}: {}: {}\n",
                         row.status == planner::Status::error ? "Not computed" : "Does not fit",
-                        row.name, printable(row.reason));
+                        row.name.empty() ? "the run" : row.name, printable(row.reason));
   }
   return text;
 }
@@ -248,7 +248,8 @@ std::string footnotes(const std::vector<ReportRow>& rows) {
     offset = offset || row.offset_tco2e.has_value();
   }
   if (!intervals.empty()) {
-    text += "Days and MFU come from the time of a step and hold " + counted(intervals) + ".\n";
+    text += "What comes from the time of a step (MFU; days where they are not given) holds " +
+            counted(intervals) + ".\n";
   }
   text +=
       "Energy is facility energy (node energy x PUE); a delta compares in the scope of the "

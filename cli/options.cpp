@@ -57,14 +57,15 @@ void add_table_options(CLI::App& command, TableOptions& o) {
           },
           "Share of runs that an interval holds; with csv, columns for its ends [0.9]")
       ->check(share);
-  command
-      .add_option(
-          "--plan", o.plan,
-          "Whose plan: given (what the run states, blanks as people run such models), usual "
-          "(as people run them, whatever is stated) or best (the fastest that fits)")
-      ->check(CLI::IsMember({"given", "usual", "best"}))
-      ->capture_default_str();
-  command.add_flag("--choose-plan", o.choose_plan, "The same as --plan best");
+  auto* plan =
+      command
+          .add_option(
+              "--plan", o.plan,
+              "Whose plan: given (what the run states, blanks as people run such models), usual "
+              "(as people run them, whatever is stated) or best (the fastest that fits)")
+          ->check(CLI::IsMember({"given", "usual", "best"}))
+          ->capture_default_str();
+  command.add_flag("--choose-plan", o.choose_plan, "The same as --plan best")->excludes(plan);
   command.add_option("-o,--output", o.output, "Write here, whole or not at all");
   command.add_option("--data", o.data, "Folder with data tables that replace the program's own");
 }

@@ -582,8 +582,7 @@ bool fill(const FitQuestion& q, Search& search) {
   v.chose_micro_batch = !q.micro_batch;
   // XLA recomputes as a rule; sharded experts, gathered for each micro-batch, want large ones.
   const bool gathered = q.sharding == Sharding::zero3 && search.basis.architecture->moe_layers > 0;
-  const bool choice =
-      !q.micro_batch && !q.recompute && q.recipe.stack != Stack::xla && !gathered;
+  const bool choice = !q.micro_batch && !q.recompute && q.recipe.stack != Stack::xla && !gathered;
   for (const bool fast : {true, false}) {
     if (fast && !choice) continue;
     const double least = fast ? std::max(1.0, kEnough * q.plan.cp / q.recipe.seq_len) : 1;

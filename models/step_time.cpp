@@ -188,8 +188,7 @@ class Shard {
       const double scores = tokens_ * m_.scores / s_.tp * c_.attention_unfused / v_.memory;
       // Models had dropout until about then.
       const double dropout = v_.stack.legacy ? 1 : 0;
-      const bool ragged =
-          v_.device.maker == Maker::nvidia && !divides(kVector, m_.head_width);
+      const bool ragged = v_.device.maker == Maker::nvidia && !divides(kVector, m_.head_width);
       // Half of the products are as deep as a head is wide, the others as a sequence is long.
       const double shallow = 1 + 0.5 * v_.depth_half / m_.head_width;
       const double rate = v_.half * (ragged ? kScalarRate : 1 / shallow);
@@ -517,9 +516,9 @@ StepTime step_time(const StepModel& m, const StepSpeed& v, const ShardTime& x,
                               gather_time(both * experts, expert_group, v.links);
       // Interleaved chunks finish one after the other while the last micro-batches run through.
       // No more than all of it, or less work would take longer.
-      const double window = v.stack.legacy ? 0
-                                           : std::min(c.dp_window, 1.0) * slowest *
-                                                 (1 + (chunks - 1) * p) / chunks;
+      const double window =
+          v.stack.legacy ? 0
+                         : std::min(c.dp_window, 1.0) * slowest * (1 + (chunks - 1) * p) / chunks;
       const double over = exchange - window;
       const double soft = 0.5 * (over + std::sqrt(over * over + 0.01 * exchange * exchange));
       t.dp = larger(soft, c.dp_exposed * exchange) * second;

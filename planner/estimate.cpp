@@ -93,9 +93,13 @@ class Solver {
     if (!e_.fit.verdict && s_.plan.said && plans() != nullptr) {
       e_.fit = memory_fit(s_, *basis_, d.devices, constants_, warnings_);
     }
-    if (e_.rate.tokens && d.devices && s_.seq_len && s_.global_batch) {
+    e_.rate.batch = s_.global_batch;
+    if (!s_.global_batch && s_.plan.micro_batch && s_.plan.micro_batches && e_.step.question) {
+      e_.rate.batch = computed(e_.step.question->batch_tokens / *s_.work_seq_len);
+    }
+    if (e_.rate.tokens && d.devices && s_.seq_len && e_.rate.batch) {
       e_.rate.iteration = computed(
-          models::iteration_time(*s_.seq_len * *s_.global_batch, *e_.rate.tokens, *d.devices));
+          models::iteration_time(*s_.seq_len * *e_.rate.batch, *e_.rate.tokens, *d.devices));
     }
     return true;
   }
@@ -178,7 +182,7 @@ class Solver {
     // Devices that a plan of ours leaves idle are paid for.
     if (!s_.plan.dp) q.devices = std::max(q.devices, fit.devices);
     q.chosen = fit.chose_plan && s_.options.plan != PlanMode::best &&
-               s_.plan.stack != models::Stack::xla;
+               q.device.maker != models::Maker::google;
     step.half_width_90 = spread_.width(q.run_class, q.unseen, q.chosen);
     step.half_width = models::half_width(step.half_width_90, s_.options.interval);
     step.time = step_time(q, constants_);

@@ -34,6 +34,7 @@ struct Rate {
   Known<double> hfu;        ///< where a model gives it instead of the MFU, or beside it
   Known<DeviceRate> flops;  ///< model FLOPs per device
   Known<double> tokens;     ///< tokens per second per device
+  Known<double> batch;      ///< sequences of a step, where the row says them
   Known<Time> iteration;
 };
 

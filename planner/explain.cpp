@@ -316,7 +316,7 @@ class Proof {
         "tokens/s");
     if (!e_.rate.iteration) return;
     add("time.iteration", "iteration_s",
-        {term("s", s_.seq_len, "tokens"), term("B", s_.global_batch, "sequences"),
+        {term("s", s_.seq_len, "tokens"), term("B", e_.rate.batch, "sequences"),
          term("r", e_.rate.tokens, "tokens/s"), term("n", e_.duration.devices, device, "devices")},
         (*e_.rate.iteration).in(second), "s");
   }
@@ -707,7 +707,7 @@ std::vector<Input> inputs_of(const Result& result) {
     const double sequences = e.step.question->batch_tokens / *s.work_seq_len;
     number("global_batch_seqs", known(sequences, s.batch.basis, s.batch.origin), "sequences");
   } else {
-    number("global_batch_seqs", s.global_batch, "sequences");
+    number("global_batch_seqs", e.rate.batch, "sequences");
   }
   if (s.device != nullptr) {
     text("device", s.device->id, Basis::given, &s.device->origin);

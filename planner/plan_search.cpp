@@ -41,6 +41,7 @@ class Search {
 
   std::optional<FitVerdict> run(const FitVerdict& usual) {
     if (usual.fits && !usual.tight) consider(usual);
+    own();
     constexpr double kMostStages = 128;
     constexpr double kLong = 16384;  // tokens: from there on context parallelism is tried
     const auto& a = s_.architecture;
@@ -70,6 +71,18 @@ class Search {
   }
 
  private:
+  /// The plan that the row states: none is looked for that is slower.
+  void own() {
+    const auto& stated = s_.plan.aside;
+    if (!stated.divided() || stated.replica() > devices_) return;
+    Scenario scenario = s_;
+    static_cast<StatedDegrees&>(scenario.plan) = stated;
+    auto plan = stated_plan(scenario, devices_);
+    plan.dp = std::min(plan.dp, std::floor(devices_ / stated.replica()));
+    const auto verdict = models::fit(memory_, fit_question(scenario, plan), *s_.device_memory);
+    if (verdict.fits) consider(verdict);
+  }
+
   void micro_batches(const MemoryPlan& plan) {
     constexpr double kMost = 64;
     const double share = s_.batch ? share_of(s_, devices_, plan.dp) : kMost;

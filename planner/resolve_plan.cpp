@@ -97,15 +97,16 @@ void read_plan(const RunRow& row, PlanMode mode, StatedPlan& p) {
               Col::unsynced_accumulation, Col::offload, Col::framework_family, Col::sharding,
               Col::loss, Col::optimizer, Col::node_network_gbps>(row);
   if (!stated) return;
-  if (mode == PlanMode::stated) {
-    p.tp = row.number(Col::tp);
-    p.pp = row.number(Col::pp);
-    p.dp = row.number(Col::dp);
-    p.cp = row.number(Col::cp);
-    p.ep = row.number(Col::ep);
-    p.interleave = row.number(Col::interleave);
-    p.micro_batch = row.number(Col::micro_batch_seqs);
-    p.micro_batches = row.number(Col::micro_batches);
+  if (mode != PlanMode::usual) {
+    StatedDegrees& d = mode == PlanMode::best ? p.aside : p;
+    d.tp = row.number(Col::tp);
+    d.pp = row.number(Col::pp);
+    d.dp = row.number(Col::dp);
+    d.cp = row.number(Col::cp);
+    d.ep = row.number(Col::ep);
+    d.interleave = row.number(Col::interleave);
+    d.micro_batch = row.number(Col::micro_batch_seqs);
+    d.micro_batches = row.number(Col::micro_batches);
   }
   p.weight_bytes = row.number(Col::weight_bytes);
   p.gradient_bytes = row.number(Col::gradient_bytes);
@@ -163,10 +164,10 @@ bool check_degrees(const Scenario& s, RowFailure& failure) {
     return false;
   }
   if (s.devices && p.ep && *p.ep > s.devices->in(device) / p.degree(p.pp)) {
-    failure = contradiction(
-        fmt::format("experts over ep {:g} of {:g} devices of a stage", *p.ep,
-                    s.devices->in(device) / p.degree(p.pp)),
-        "ep is a part of tp x cp x dp: give a smaller ep, or more devices", Col::ep);
+    failure =
+        contradiction(fmt::format("experts over ep {:g} of {:g} devices of a stage", *p.ep,
+                                  s.devices->in(device) / p.degree(p.pp)),
+                      "ep is a part of tp x cp x dp: give a smaller ep, or more devices", Col::ep);
     return false;
   }
   if (p.ep && *p.ep > 1 && s.type == "dense") {
@@ -186,6 +187,15 @@ bool check_degrees(const Scenario& s, RowFailure& failure) {
     failure =
         contradiction(fmt::format("pp {:g} is more than {:g} layers", *p.pp, a.layers),
                       "a pipeline stage needs a layer: give a smaller pp, or mend layers", Col::pp);
+    return false;
+  }
+  // Embedding and head may count as a layer each.
+  const double most = (a.layers + 2) / p.degree(p.pp);
+  if (p.interleave && *p.interleave > 1 && *p.interleave > most) {
+    failure =
+        contradiction(fmt::format("interleave {:g} x pp {:g} is more than {:g} layers",
+                                  *p.interleave, p.degree(p.pp), a.layers),
+                      "a chunk needs a layer: give a smaller interleave or pp", Col::interleave);
     return false;
   }
   if (p.ep && *p.ep > 1 && *p.ep > a.experts) {

@@ -58,7 +58,8 @@ struct EstimateOptions {
 };
 
 /// How the run is divided and what it keeps in memory, as far as the row says it.
-struct StatedPlan {
+/// How a model is divided among devices; what a row does not say is absent.
+struct StatedDegrees {
   std::optional<double> tp;
   std::optional<double> pp;
   std::optional<double> dp;
@@ -67,6 +68,17 @@ struct StatedPlan {
   std::optional<double> interleave;
   std::optional<double> micro_batch;    ///< sequences
   std::optional<double> micro_batches;  ///< of a replica and step
+
+  /// Whether the row says how the model was divided: published plans leave degrees of 1 blank. How
+  /// sequences are divided says nothing of that.
+  bool divided() const { return tp || pp || dp; }
+  double degree(const std::optional<double>& stated) const { return stated.value_or(1); }
+  /// Devices of one replica.
+  double replica() const { return degree(tp) * degree(pp) * degree(cp); }
+};
+
+struct StatedPlan : StatedDegrees {
+  StatedDegrees aside;  ///< what the row states, where the fastest plan is looked for
   std::optional<double> weight_bytes;
   std::optional<double> gradient_bytes;
   std::optional<double> optimizer_bytes;
@@ -89,13 +101,6 @@ struct StatedPlan {
   bool said = false;    ///< the row says something of how it is trained
   bool offload_optimizer = false;
   bool offload_activations = false;
-
-  /// Whether the row says how the model was divided: published plans leave degrees of 1 blank. How
-  /// sequences are divided says nothing of that.
-  bool divided() const { return tp || pp || dp; }
-  double degree(const std::optional<double>& stated) const { return stated.value_or(1); }
-  /// Devices of one replica.
-  double replica() const { return degree(tp) * degree(pp) * degree(cp); }
 };
 
 /// Everything that the chain needs, each value with its basis: a run after blanks were filled from

@@ -170,8 +170,8 @@ void take_plan(const Scenario& s, const models::FitVerdict& verdict, StepQuestio
   }
   q.devices = plan.tp * plan.pp * plan.cp * plan.dp;
   // The last micro-batches of a stated batch need not be whole.
-  const double share = s.batch ? share_of(s, q.devices, plan.dp)
-                               : shard.micro_batch * schedule.micro_batches;
+  const double share =
+      s.batch ? share_of(s, q.devices, plan.dp) : shard.micro_batch * schedule.micro_batches;
   const double sequences = s.global_batch ? *s.global_batch : share * plan.dp;
   q.batch_tokens = sequences * shard.seq_len;
 }

@@ -189,7 +189,8 @@ std::string to_text(const Warning& w, const Catalogue& catalogue) {
     case Oddity::plan_devices:
       return name.empty()
                  ? fmt::format(
-                       "the plan divides {:g} devices of {:g}, the rest is idle: give tp, pp and cp "
+                       "the plan divides {:g} devices of {:g}, the rest is idle: give tp, pp and "
+                       "cp "
                        "whose product divides devices",
                        w.a, w.b)
                  : fmt::format(
@@ -229,12 +230,14 @@ std::string to_text(const Warning& w, const Catalogue& catalogue) {
           w.a, w.b);
     case Oddity::early:
       return fmt::format(
-          "{:g} device{} the fewest that hold the run, and done after {:.3g} days: these are taken; "
+          "{:g} device{} the fewest that hold the run, and done after {:.3g} days: these are "
+          "taken; "
           "give devices to have another answer",
           w.a, w.a == 1 ? " is" : "s are", w.b);
     case Oddity::regression:
       return fmt::format(
-          "the time of a step on '{}' is not modeled for this run (its memory, the type '{}' or the "
+          "the time of a step on '{}' is not modeled for this run (its memory, the type '{}' or "
+          "the "
           "dimensions are not known): efficiency is LLMCarbon's regression, without an interval; "
           "give mfu where you know it",
           name, w.other);

@@ -35,9 +35,9 @@ struct Summary {
 /// Winkler (1972): width + 2 / (1 - level) x the distance by which the interval was missed.
 Summary summarize(std::span<const Scored> rows, double level);
 
-/// Share of the errors at hand that holds `level` of those of a unit (a source, a model on a
-/// device) that is not among their `units`: level (1 + 1 / units), at most all. Vovk et al. 2005,
-/// Sec. 2.
+/// Share of the errors at hand that holds `level` of those of a unit that is not among their
+/// `units`: level (1 + 1 / units), at most all. Vovk et al. 2005, Sec. 2. The unit is a model on a
+/// device: rows of it share most of their error, those of a source less (8% of it).
 double conformal_share(double level, std::size_t units);
 
 /// Smallest value that has at least this share of the weight at or below it. Absent without a

@@ -60,7 +60,7 @@ struct Errors {
   std::vector<double> size;
   std::vector<double> weight;
 
-  std::set<std::string_view> units;  // sources, or generations
+  std::set<std::string_view> units;  // models on devices, or generations
 
   void add(double error, double w, std::string_view unit = {}) {
     size.push_back(std::abs(error));
@@ -103,7 +103,7 @@ FitReport fit_report(const std::vector<Case>& stated, const std::vector<Case>& u
       return std::log(predicted_seconds(l.question, constants) / l.seconds);
     };
     of_class[static_cast<std::size_t>(class_of(c))].add(error(by_source.at(c.source)), l.weight,
-                                                        c.source);
+                                                        c.group);
     if (class_of(c) == RunClass::dense_gpu || class_of(c) == RunClass::dense_tpu) {
       unseen.add(error(by_generation.at(c.generation)), l.weight, c.generation);
     }
@@ -141,7 +141,7 @@ FitReport fit_report(const std::vector<Case>& stated, const std::vector<Case>& u
     Errors errors;
     for (std::size_t i = 0, row = 0; i < plain.cases.size(); ++i) {
       if (!chosen(i)) continue;
-      errors.add(ratios[row] - *slower, weights[row], plain.cases[i]->source);
+      errors.add(ratios[row] - *slower, weights[row], plain.cases[i]->group);
       ++row;
     }
     report.chosen_plan = errors.spread();

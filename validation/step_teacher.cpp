@@ -73,8 +73,7 @@ class Steps {
       const auto& lesson = lessons_.lessons[i];
       const double seconds = predicted_seconds(lesson.question, constants_.at(part));
       errors_[static_cast<std::size_t>(class_of(c))].push_back(
-          {part, mode_ == SplitMode::leave_source_out ? c.source : c.group,
-           std::abs(std::log(seconds / lesson.seconds)), lesson.weight});
+          {part, c.group, std::abs(std::log(seconds / lesson.seconds)), lesson.weight});
     }
   }
 

@@ -690,6 +690,18 @@ TEST(EstimateCommand, AStepIsBrokenDownAndTraced) {
   }
 }
 
+TEST(EstimateCommand, MeasuredEfficiencyAndRecomputationGoTogether) {
+  const Program planner;
+  const auto file = planner.write(
+      "r.csv",
+      "architecture,device,devices,tokens_b,mfu,recompute\nllama-2-7b,h100-sxm,64,100,0.4,full\n");
+  for (const auto* format : {"json", "jsonl", "csv", "table"}) {
+    const auto ran = planner.run({"estimate", file, "--format", format, "--explain"});
+    EXPECT_LE(ran.status, 2) << format;
+    EXPECT_EQ(planner.run({"estimate", file, "--format", format}).status, 0) << format;
+  }
+}
+
 TEST(EstimateCommand, PlansAreThoseAskedFor) {
   const Program planner;
   const auto file = planner.write("r.csv", kTimed);
@@ -703,6 +715,8 @@ TEST(EstimateCommand, PlansAreThoseAskedFor) {
   EXPECT_EQ(run({"--plan", "given"}), given);
   const auto best = run({"--plan", "best"});
   EXPECT_EQ(run({"--choose-plan"}), best);
+  EXPECT_EQ(planner.run({"estimate", file, "--plan", "usual", "--choose-plan"}).status, 2)
+      << "two plans are asked for";
   const auto usual = Json::parse(run({"--plan", "usual"}))["runs"];
   const auto fastest = Json::parse(best)["runs"];
   const auto stated = Json::parse(given)["runs"];

@@ -253,6 +253,18 @@ TEST(PlanSearch, TheBestPlanIsNeverSlowerThanOneOfOpenRecomputation) {
   EXPECT_GE(best[Key::tokens_per_s_per_device], stated[Key::tokens_per_s_per_device] * (1 - 1e-9));
 }
 
+TEST(PlanSearch, ItsOwnPlanIsAmongThoseOfARow) {
+  // Degrees that the search itself does not try.
+  const auto csv = joined(
+      "architecture,device,devices,seq_len,global_batch_seqs,tp,pp,dp,micro_batch_seqs,interleave,"
+      "framework_family,sequence_parallel",
+      "llama-3.1-405b,H100,1152,8192,1152,8,9,16,1,7,megatron,true");
+  const OneRun stated{csv};
+  const OneRun best{csv, {.plan = PlanMode::best}};
+  ASSERT_EQ(stated.result().status(), Status::ok) << reason(stated.result());
+  EXPECT_GE(best[Key::tokens_per_s_per_device], stated[Key::tokens_per_s_per_device] * (1 - 1e-9));
+}
+
 TEST(PlanSearch, TheBestPlanIsWhole) {
   for (const auto& cells : kPlans) {
     const OneRun run{joined(kPlanned, cells), {.plan = PlanMode::best}};
@@ -352,6 +364,8 @@ TEST(MemoryFit, ContradictionsAreErrors) {
                  "tp 3 does not divide 32 heads", Col::tp);
   expect_failure(joined(kHeader + "seq_len", "llama-2-7b,H100,64,1,1,64,1,4096"),
                  "pp 64 is more than 32 layers", Col::pp);
+  expect_failure(joined(kHeader + "interleave", "llama-2-7b,H100,64,10,2,4,8,12"),
+                 "interleave 12 x pp 4 is more than 32 layers", Col::interleave);
   expect_failure(joined(kHeader + "ep", "mixtral-8x7b,H100,16,1,1,1,16,16"),
                  "ep 16 is more than 8 experts", Col::ep);
   expect_failure(joined(kHeader + "ep", "llama-2-7b,H100,16,1,1,1,16,2"),

@@ -147,9 +147,9 @@ TEST(StepFit, ShippedConstantsAreThoseOfTheFit) {
     }
     return all;
   };
-  const auto report = fit_report(cases(planner::PlanMode::stated).cases(),
-                                 cases(planner::PlanMode::usual).cases(),
-                                 catalogue.step_constant_table());
+  const auto report =
+      fit_report(cases(planner::PlanMode::stated).cases(), cases(planner::PlanMode::usual).cases(),
+                 catalogue.step_constant_table());
   const auto constants = text_of_file("models/data/step_constants.csv");
   expect_same(constants, report.constants.text(head_of(constants)), "step_constants.csv");
   const auto spread = text_of_file("models/data/step_spread.csv");
