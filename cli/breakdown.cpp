@@ -162,6 +162,13 @@ Json json_breakdown(const planner::Result& result) {
     }
   }
   if (e.step.question) breakdown["step_time_s"] = json_step(e.step);
+  if (const auto& g = e.duration.shares) {
+    breakdown["booked_time"] = {{"useful", g->useful},
+                                {"checkpoints", g->checkpoints},
+                                {"rework", g->rework},
+                                {"restarts", g->restarts},
+                                {"other", g->other}};
+  }
   if (e.fit.verdict)
     breakdown["memory_gib_per_device"] =
         json_memory(s.plan, s.recompute_basis == Basis::given, e.fit);

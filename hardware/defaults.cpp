@@ -32,6 +32,10 @@ Defaults Defaults::read(std::string_view text, std::string file) {
   result.llmcarbon_lifetime_years = get("llmcarbon_lifetime_years", 0.1, 50);
   result.devices_per_node = get("devices_per_node", 1, 1e5);
   result.seq_len = get("seq_len", 1, 1e9);
+  result.interruptions = get("interruptions_per_million_device_hours", 0.001, 1e6);
+  result.checkpoint_s = get("checkpoint_s", 0, 86400);
+  result.restart_min = get("restart_min", 0, 10080);
+  result.productive_share = get("productive_share", 0.01, 1);
   return result;
 }
 

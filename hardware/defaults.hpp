@@ -31,6 +31,10 @@ class Defaults {
   Default llmcarbon_lifetime_years;
   Default devices_per_node;
   Default seq_len;
+  Default interruptions;  ///< per 1e6 device hours
+  Default checkpoint_s;
+  Default restart_min;
+  Default productive_share;
 
  private:
   std::vector<Table> tables_;

@@ -31,6 +31,7 @@ const Origin kRegression{"efficiency.llmcarbon", "", "", true};
 const Origin kConverted{"efficiency.converted", "", "", true};
 const Origin kRegressionHardware{"efficiency.llmcarbon.hardware", "", "", true};
 const Origin kModeledStep{"efficiency.step", "", "", true};
+const Origin kGoodput{"goodput.useful", "", "", true};
 const Origin kImplied{"efficiency.implied", "", "", true};
 const Origin kSolvedTokens{"tokens.reached", "", "", true};
 const Origin kSolvedDevices{"devices.needed", "", "", true};
@@ -49,11 +50,12 @@ Known<T> computed(T value) {
 /// Tokens, devices, days and booked hours: what is stated, and what follows from it.
 class Solver {
  public:
-  Solver(const Scenario& scenario, const models::StepConstants& constants,
-         const models::StepSpread& spread, Estimate& e, Warnings& warnings, RowFailure& failure)
+  Solver(const Scenario& scenario, const Catalogue& catalogue, Estimate& e, Warnings& warnings,
+         RowFailure& failure)
       : s_{scenario},
-        constants_{constants},
-        spread_{spread},
+        constants_{catalogue.step_constants()},
+        spread_{catalogue.step_spread()},
+        defaults_{catalogue.defaults()},
         e_{e},
         warnings_{warnings},
         failure_{failure} {}
@@ -64,6 +66,7 @@ class Solver {
     d.devices = s_.devices;
     d.days = s_.days;
     d.booked = s_.booked;
+    d.goodput = s_.goodput;
     if (!reconcile_hours()) return false;
     find_work();
     if (e_.work.per_token && d.tokens) {
@@ -186,8 +189,27 @@ class Solver {
     step.half_width_90 = spread_.width(q.run_class, q.unseen, q.chosen);
     step.half_width = models::half_width(step.half_width_90, s_.options.interval);
     step.time = step_time(q, constants_);
+    lose_time(q.devices);
     return models::step_mfu(q.batch_tokens / q.devices, work_of(*fit.verdict), step.time.total(),
                             *s_.peak);
+  }
+
+  /// Goodput of a run whose step is modeled: a measured efficiency has lost time in it or not.
+  void lose_time(double devices) {
+    if (s_.goodput.basis == Basis::given) return;
+    auto& d = e_.duration;
+    const auto assumed = [](const hardware::Default& of, auto value) {
+      return known(value, Basis::fallback, &of.origin);
+    };
+    constexpr double kMillion = 1e6;
+    constexpr Time kMinute = 60.0 * second;
+    d.interruptions = assumed(defaults_.interruptions, defaults_.interruptions.value);
+    d.checkpoint = assumed(defaults_.checkpoint_s, defaults_.checkpoint_s.value * second);
+    d.restart = assumed(defaults_.restart_min, defaults_.restart_min.value * kMinute);
+    d.productive = assumed(defaults_.productive_share, defaults_.productive_share.value);
+    d.shares = models::goodput(
+        devices * device, {*d.interruptions / kMillion, *d.checkpoint, *d.restart, *d.productive});
+    d.goodput = known(d.shares->useful, Basis::model, &kGoodput);
   }
 
   /// Work of a token. Where it counts recomputation and the plan is not the row's, that of the
@@ -242,7 +264,7 @@ class Solver {
     double wanted = 0;  // that the speed of those last tried asks for
     const auto needed = [&](double mfu) {
       const auto devices = models::devices_needed(
-          *e_.work.compute, models::device_rate(mfu, *s_.peak), *d.days, *s_.goodput);
+          *e_.work.compute, models::device_rate(mfu, *s_.peak), *d.days, *d.goodput);
       return whole(devices.in(device));
     };
     bool known_time = true;
@@ -294,7 +316,7 @@ class Solver {
     // The fewest that hold it may be done long before.
     constexpr double kEarly = 0.9;
     const auto takes = models::training_time(
-        *e_.work.compute, models::device_rate(*e_.rate.mfu, *s_.peak), *d.devices, *s_.goodput);
+        *e_.work.compute, models::device_rate(*e_.rate.mfu, *s_.peak), *d.devices, *d.goodput);
     if (takes < kEarly * *d.days && !e_.fit.infeasible()) {
       warnings_.add({Oddity::early, most, takes.in(day), {}, {}});
       d.days = known(takes, Basis::model, &kSolvedTime);
@@ -351,6 +373,8 @@ class Solver {
       if (const auto mfu = step_on(e_.duration.devices, unsaid)) usual = *mfu;
       e_.fit = {};  // what is predicted is not what is done
       e_.step = {};
+      e_.duration.goodput = s_.goodput;
+      e_.duration.shares.reset();
     }
     if (implied > usual * (1.0 + kOptimism)) {
       warnings_.add({Oddity::implied_mfu, implied, usual, {}, {}});
@@ -382,17 +406,17 @@ class Solver {
       const Flop compute = *e_.work.compute;
       if (d.booked) return agrees(compute);
       if (d.days && !d.devices) {
-        d.devices = known(models::devices_needed(compute, *e_.rate.flops, *d.days, *s_.goodput),
+        d.devices = known(models::devices_needed(compute, *e_.rate.flops, *d.days, *d.goodput),
                           Basis::model, &kSolvedDevices);
       } else if (d.devices && !d.days) {
-        d.days = known(models::training_time(compute, *e_.rate.flops, *d.devices, *s_.goodput),
+        d.days = known(models::training_time(compute, *e_.rate.flops, *d.devices, *d.goodput),
                        Basis::model, &kSolvedTime);
       }
       return true;
     }
     book();
     if (d.booked) {
-      const Flop compute = models::compute_done(*e_.rate.flops, *d.booked, *s_.goodput);
+      const Flop compute = models::compute_done(*e_.rate.flops, *d.booked, *d.goodput);
       e_.work.compute = computed(compute);
       d.tokens =
           known(models::tokens_reached(compute, *e_.work.per_token), Basis::model, &kSolvedTokens);
@@ -403,7 +427,7 @@ class Solver {
   /// With a given efficiency, tokens and booked hours say the same thing twice.
   bool agrees(Flop compute) {
     if (s_.mfu.basis != Basis::given) return true;
-    const DeviceTime needed = compute / *e_.rate.flops / *s_.goodput;
+    const DeviceTime needed = compute / *e_.rate.flops / *e_.duration.goodput;
     if (std::abs(needed / *e_.duration.booked - 1.0) <= kContradiction) return true;
     failure_ = {fmt::format("at an MFU of {:.3g}, {:.4g} tokens take {:.4g} device hours, but "
                             "{:.4g} are stated",
@@ -417,6 +441,7 @@ class Solver {
   const Scenario& s_;
   const models::StepConstants& constants_;
   const models::StepSpread& spread_;
+  const hardware::Defaults& defaults_;
   std::optional<PlanBasis> basis_;
   Estimate& e_;
   Warnings& warnings_;
@@ -678,8 +703,7 @@ std::optional<double> flop_per_token(const Scenario& s, const Work& work,
 bool estimate(const Scenario& s, const Catalogue& catalogue, Estimate& e, Warnings& warnings,
               RowFailure& failure) {
   e = Estimate{};
-  if (!Solver{s, catalogue.step_constants(), catalogue.step_spread(), e, warnings, failure}.solve())
-    return false;
+  if (!Solver{s, catalogue, e, warnings, failure}.solve()) return false;
   find_power(s, catalogue, e.power);
   if (e.duration.booked) {
     use_energy(s, e.power, *e.duration.booked, e.energy);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "models/goodput.hpp"
 #include "planner/catalogue.hpp"
 #include "planner/run_row.hpp"
 #include "planner/scenario.hpp"
@@ -44,6 +45,13 @@ struct Duration {
   Known<Devices> devices;
   Known<Time> days;
   Known<DeviceTime> booked;
+  Known<double> goodput;  ///< useful share of booked time
+  /// Where the rest goes, and by what; absent where the goodput is not modeled.
+  std::optional<models::Goodput> shares;
+  Known<double> interruptions;  ///< per 1e6 device hours
+  Known<Time> checkpoint;
+  Known<Time> restart;
+  Known<double> productive;
 };
 
 /// Memory of a device, and whether it has as much.

@@ -54,6 +54,7 @@ class Proof {
     const bool hours_first = s_.booked || (s_.devices && s_.days);
     if (hours_first) hours();
     rate();
+    lost_time();
     duration();
     if (!hours_first) hours();
     reached();
@@ -248,7 +249,7 @@ class Proof {
       add("efficiency.implied", "mfu",
           {term("C", e_.work.compute, flop, "FLOP"),
            term("peak", s_.peak, kTeraflopsPerDevice, "TFLOP/s"),
-           term("n_T", e_.duration.booked, kHours, "h"), term("g", s_.goodput)},
+           term("n_T", e_.duration.booked, kHours, "h"), term("g", e_.duration.goodput)},
           *mfu, "1");
     } else if (modeled_from(mfu, "efficiency.converted")) {
       const double fitted = models::llmcarbon_mfu(*s_.active_params);
@@ -321,6 +322,28 @@ class Proof {
         (*e_.rate.iteration).in(second), "s");
   }
 
+  /// Where booked time goes.
+  void lost_time() {
+    const auto& d = e_.duration;
+    if (!d.shares) return;
+    constexpr double kMillion = 1e6;
+    const double devices = e_.step.question->devices;
+    auto rate = term("lambda", d.interruptions, "1/h");
+    rate.value /= kMillion;
+    const Time between = models::between_interruptions(devices * device, {rate.value, {}, {}, 1});
+    const Time interval = models::checkpoint_interval(*d.checkpoint, between);
+    add("goodput.interruptions", "time_between_interruptions",
+        {rate, modeled("n", devices, "devices")}, between.in(second), "s");
+    add("goodput.interval", "checkpoint_interval",
+        {term("delta", d.checkpoint, second, "s"), modeled("M", between.in(second), "s")},
+        interval.in(second), "s");
+    add("goodput.useful", "goodput",
+        {term("p", d.productive), term("delta", d.checkpoint, second, "s"),
+         modeled("tau", interval.in(second), "s"), term("R", d.restart, second, "s"),
+         modeled("M", between.in(second), "s")},
+        *d.goodput, "1");
+  }
+
   void duration() {
     const auto& d = e_.duration;
     const auto from = [](const auto& value, std::string_view place) {
@@ -329,7 +352,7 @@ class Proof {
     if (d.devices && from(d.devices, "devices.needed")) {
       std::vector<Term> terms{term("C", e_.work.compute, flop, "FLOP"),
                               term("R", e_.rate.flops, kTeraflopsPerDevice, "TFLOP/s"),
-                              term("T", d.days, day, "days"), term("g", s_.goodput)};
+                              term("T", d.days, day, "days"), term("g", e_.duration.goodput)};
       const double devices = (*d.devices).in(device);
       if (e_.step.question) terms.push_back(modeled("m", devices, "devices"));
       add("devices.needed", "devices", std::move(terms), devices, "devices");
@@ -338,7 +361,7 @@ class Proof {
       add("time.training", "training_days",
           {term("C", e_.work.compute, flop, "FLOP"),
            term("R", e_.rate.flops, kTeraflopsPerDevice, "TFLOP/s"),
-           term("n", d.devices, device, "devices"), term("g", s_.goodput)},
+           term("n", d.devices, device, "devices"), term("g", e_.duration.goodput)},
           (*d.days).in(day), "days");
     }
   }
@@ -368,7 +391,7 @@ class Proof {
     if (modeled_from(d.tokens, "tokens.reached")) {
       add("flops.booked", "training_flops",
           {term("R", e_.rate.flops, kTeraflopsPerDevice, "TFLOP/s"),
-           term("n_T", d.booked, kHours, "h"), term("g", s_.goodput)},
+           term("n_T", d.booked, kHours, "h"), term("g", e_.duration.goodput)},
           (*e_.work.compute).in(flop), "FLOP");
       add("tokens.reached", "tokens", {term("C", e_.work.compute, flop, "FLOP"), per_token()},
           *d.tokens, "tokens");
@@ -722,7 +745,7 @@ std::vector<Input> inputs_of(const Result& result) {
   }
   number("mfu", e.rate.mfu, "1");
 
-  if (e.rate.flops) number("goodput", s.goodput, "1");
+  if (e.rate.flops) number("goodput", e.duration.goodput, "1");
   if (s.days) quantity("days", s.days, day, "days");
   if (s.booked) quantity("device_hours", s.booked, kHours, "h");
   quantity("device_tdp_w", s.tdp, kWattPerDevice, "W");

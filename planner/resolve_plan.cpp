@@ -29,6 +29,9 @@ Stack stack_of(std::string_view family, const hardware::Device* device) {
   return device != nullptr && device->kind == "tpu" ? Stack::xla : Stack::other;
 }
 
+/// FSDP was usual from then on.
+constexpr double kSharded = 2023;
+
 /// Without branches, so that rows that say nothing of it, most of a long table, cost nothing.
 template <Col... cols>
 bool has_any(const RunRow& row) {
@@ -268,6 +271,10 @@ bool resolve_plan(const RunRow& row, Scenario& s, Warnings& warnings, RowFailure
   if (s.options.plan != PlanMode::stated) s.recompute_basis = Basis::absent;
   auto& p = s.plan;
   p.stack = stack_of(p.family, s.device);
+  // Before PyTorch had sharding of its own, models were divided by Megatron.
+  if (p.stack == Stack::other && p.family.empty() && software_year(s) < kSharded) {
+    p.stack = Stack::megatron;
+  }
   if (!p.offload.empty()) {
     p.offload_optimizer = p.offload.find("optimizer") != std::string_view::npos;
     p.offload_activations = p.offload.find("activation") != std::string_view::npos;

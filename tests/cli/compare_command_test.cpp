@@ -49,8 +49,8 @@ TEST(CompareCommand, EnergyAndCarbonFollowFromTheInputs) {
     expect_near(out("node_energy_mwh"), in("system_power_w") * hours / 1e6);
     expect_near(out("facility_energy_mwh"), in("system_power_w") * hours / 1e6 * 1.15);
     expect_near(out("operational_tco2e"), in("system_power_w") * hours / 1e6 * 1.15 * 0.35);
-    expect_near(in("tokens_b") * 1e9,
-                in("mfu") * in("peak_tflops") * 1e12 * hours * 3600 / (6 * kParams[i]));
+    expect_near(in("tokens_b") * 1e9, in("goodput") * in("mfu") * in("peak_tflops") * 1e12 * hours *
+                                          3600 / (6 * kParams[i]));
     expect_near(out("training_flops"), 6 * kParams[i] * in("tokens_b") * 1e9);
   }
   const auto& ratios = document["compared_to_first"];

@@ -451,9 +451,34 @@ TEST(EstimateWork, IterationsFillTheTraining) {
   const OneRun run{joined("params_b,device,devices,tokens_b,seq_len,global_batch_seqs",
                           "30,A100,1024,600,2048,1024")};
   const double steps = 600e9 / (2048.0 * 1024.0);
-  expect_near(steps * run[Key::iteration_s] / 86400, run[Key::training_days]);
+  const double useful = *run.result().estimate.duration.goodput;
+  EXPECT_LT(useful, 0.95);
+  EXPECT_GT(useful, 0.85);
+  expect_near(steps * run[Key::iteration_s] / 86400 / useful, run[Key::training_days]);
   EXPECT_FALSE(OneRun(joined("params_b,device,devices,tokens_b,seq_len", "30,A100,8,1,2048"))
                    .has(Key::iteration_s));
+}
+
+TEST(EstimateWork, TimeIsLostWhereItIsNotSaid) {
+  const std::string header = "architecture,device,devices,tokens_b";
+  const std::string cells = "llama-3.1-8b,H100,256,1000";
+  const OneRun modeled{joined(header, cells)};
+  const auto& d = modeled.result().estimate.duration;
+  ASSERT_TRUE(d.shares);
+  EXPECT_EQ(place_of(d.goodput), "goodput.useful");
+  EXPECT_DOUBLE_EQ(d.shares->useful, *d.goodput);
+  // What is stated wins.
+  const OneRun stated{joined(header + ",goodput", cells + ",0.5")};
+  EXPECT_EQ(*stated.result().estimate.duration.goodput, 0.5);
+  EXPECT_FALSE(stated.result().estimate.duration.shares);
+  expect_near(stated[Key::training_days] * 0.5, modeled[Key::training_days] * *d.goodput);
+  EXPECT_EQ(stated[Key::tokens_per_s_per_device], modeled[Key::tokens_per_s_per_device]);
+  // A measured efficiency is taken as it is.
+  const OneRun measured{joined(header + ",mfu", cells + ",0.4")};
+  EXPECT_EQ(*measured.result().estimate.duration.goodput, 1);
+  // More devices, more faults.
+  const OneRun large{joined(header, "llama-3.1-8b,H100,16384,1000")};
+  EXPECT_LT(*large.result().estimate.duration.goodput, *d.goodput);
 }
 
 // ---- efficiency

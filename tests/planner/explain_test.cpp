@@ -162,6 +162,14 @@ const std::map<std::string, Equation, std::less<>>& equations() {
        [](const Terms& t) {
          return t.at("T") * t.at("f") / (t.at("t") * t.at("n") * t.at("P") * kTera);
        }},
+      {"goodput.interruptions",
+       [](const Terms& t) { return kSecondsPerHour / (t.at("lambda") * t.at("n")); }},
+      {"goodput.interval", [](const Terms& t) { return std::sqrt(2 * t.at("delta") * t.at("M")); }},
+      {"goodput.useful",
+       [](const Terms& t) {
+         return 1 / (1 / t.at("p") + t.at("delta") / t.at("tau") +
+                     (t.at("tau") / 2 + t.at("R")) / t.at("M"));
+       }},
       {"step.interval",
        [](const Terms& t) {
          const auto z = [](double p) { return models::normal_quantile(0.5 + p / 2); };
@@ -310,7 +318,8 @@ TEST(Explain, StepsUseOnlyWhatStandsBefore) {
                                                 "flops.state_space",
                                                 "memory.activations.state_space",
                                                 "step.time",
-                                                "efficiency.step"};
+                                                "efficiency.step",
+                                                "goodput.interruptions"};
   for (const auto& [csv, options] : cases()) {
     const OneRun run{csv, options};
     std::vector<double> results;
