@@ -157,7 +157,7 @@ class CsvRows {
  private:
   static constexpr std::size_t kNumbers = planner::kKeys +
                                           planner::Comparisons::kReportable.size() + 2 +
-                                          2 * planner::Predicted::kOfRate.size();
+                                          2 * planner::Predicted::kUncertain.size();
   bool intervals_;
   planner::NumberColumns numbers_;
 };

@@ -15,7 +15,7 @@ std::string csv_header(bool intervals) {
     out += planner::info_of(key).name;
   }
   if (intervals) {
-    for (const auto key : planner::Predicted::kOfRate) {
+    for (const auto key : planner::Predicted::kUncertain) {
       const auto name = planner::info_of(key).name;
       out += fmt::format(",{0}_low,{0}_high", name);
     }
@@ -55,7 +55,7 @@ void CsvRows::append(std::string& out, const planner::RunRow& row, const planner
     append(here ? (comparison++)->delta : std::nullopt);
   }
   if (intervals_) {
-    for (const auto key : planner::Predicted::kOfRate) {
+    for (const auto key : planner::Predicted::kUncertain) {
       append(predicted.low(key));
       append(predicted.high(key));
     }

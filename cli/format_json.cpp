@@ -118,6 +118,13 @@ std::string json_run(const planner::RunRow& row, const planner::Result& result,
       }
     }
     run["predicted"] = std::move(predicted_json);
+    Json drivers = Json::array();
+    for (const auto& driver : predicted.drivers()) {
+      if (driver.factor > 1) {
+        drivers.push_back({{"input", driver.input}, {"factor", driver.factor}});
+      }
+    }
+    run["drivers"] = std::move(drivers);
     const planner::Comparisons comparisons{row, result, predicted, catalogue};
     if (!comparisons.empty()) {
       run["compared"] = json_compared(comparisons);

@@ -201,6 +201,47 @@ std::string compared_text(const std::vector<ReportRow>& rows) {
   return table.for_people(false);
 }
 
+/// "3.81 to 8.55"; blank where there is no interval.
+std::string range_text(const planner::Predicted& predicted, Key key) {
+  const auto low = predicted.low(key);
+  const auto high = predicted.high(key);
+  return low && high ? for_people(*low) + " to " + for_people(*high) : std::string{};
+}
+
+/// Where the numbers of each run may lie, and what makes them uncertain.
+std::string intervals_text(const std::vector<ReportRow>& rows) {
+  double level = 0;
+  for (const auto& row : rows) {
+    if (row.predicted) level = row.predicted->interval();
+  }
+  const auto head = fmt::format("{:g}% interval", 100 * level);
+  TextTable table{{{"name", head, false},
+                   {"days", "Days", true},
+                   {"mfu", "MFU", true},
+                   {"energy", "Energy [MWh]", true},
+                   {"operational", "Operational [tCO2e]", true},
+                   {"embodied", "Embodied [t]", true},
+                   {"drivers", "Driven by", false}}};
+  for (const auto& row : rows) {
+    if (!row.predicted) continue;
+    const auto& p = *row.predicted;
+    std::string drivers;
+    for (const auto& driver : p.drivers()) {
+      constexpr double kShown = 1.005;
+      if (driver.factor < kShown) continue;
+      drivers +=
+          fmt::format("{}{} x/÷{:.2f}", drivers.empty() ? "" : ", ", driver.input, driver.factor);
+    }
+    if (drivers.empty()) continue;
+    table.add({row.name, range_text(p, Key::training_days), range_text(p, Key::mfu),
+               range_text(p, Key::facility_energy_mwh), range_text(p, Key::operational_tco2e),
+               range_text(p, Key::embodied_tco2e), drivers});
+  }
+  if (table.empty()) return {};
+  table.drop_blank_columns();
+  return table.for_people(false);
+}
+
 /// What of the plan was not stated: "tp 8, dp 16, sharding zero1".
 std::string filled_plan(const planner::Result& result) {
   std::string text;
@@ -469,7 +510,7 @@ std::string table_text(const std::vector<ReportRow>& rows, bool color) {
   const TextTable table = overview(rows, totals);
   std::string text = table.for_people(color, totals ? 1 : 0);
   text += "\n" + footnotes(rows);
-  for (const auto& section : {compared_text(rows), filled_in_text(rows)}) {
+  for (const auto& section : {intervals_text(rows), compared_text(rows), filled_in_text(rows)}) {
     if (!section.empty()) text += "\n" + section;
   }
   text += refusals(rows);

@@ -16,8 +16,12 @@ Defaults Defaults::read(std::string_view text, std::string file) {
     for (std::size_t row = 0; row < table.size(); ++row) {
       if (table.text(row, "key") != key) continue;
       result.places_.push_back(fmt::format("{} {}", table.file(), key));
-      return {table.required_number(row, "value", low, high),
-              table.origin(row, result.places_.back())};
+      const double value = table.required_number(row, "value", low, high);
+      models::Spread spread;
+      const auto least = table.number(row, "low", low, value);
+      const auto most = table.number(row, "high", value, high);
+      if (least && most && *least > 0) spread = models::spread_of(*least, value, *most);
+      return {value, spread, table.origin(row, result.places_.back())};
     }
     throw InputError({table.file(), 0, 0}, fmt::format("the default '{}' is missing", key),
                      "add a row with this key");
@@ -36,6 +40,11 @@ Defaults Defaults::read(std::string_view text, std::string file) {
   result.checkpoint_s = get("checkpoint_s", 0, 86400);
   result.restart_min = get("restart_min", 0, 10080);
   result.productive_share = get("productive_share", 0.01, 1);
+  constexpr double kFactor = 100;
+  result.pue_unknown = get("pue_unknown", 1 / kFactor, kFactor);
+  result.pue_site = get("pue_site", 1 / kFactor, kFactor);
+  result.grid_year = get("grid_year", 1 / kFactor, kFactor);
+  result.measured_power = get("measured_power", 1 / kFactor, kFactor);
   return result;
 }
 

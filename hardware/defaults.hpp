@@ -7,12 +7,14 @@
 
 #include "models/core/known.hpp"
 #include "models/core/table.hpp"
+#include "models/uncertainty.hpp"
 
 namespace pretrain::hardware {
 
 /// A stated default, one row of defaults.csv.
 struct Default {
   double value{};
+  models::Spread spread;  ///< by its range; none where the table has none
   Origin origin;
 };
 
@@ -35,6 +37,10 @@ class Defaults {
   Default checkpoint_s;
   Default restart_min;
   Default productive_share;
+  Default pue_unknown;
+  Default pue_site;
+  Default grid_year;
+  Default measured_power;
 
  private:
   std::vector<Table> tables_;

@@ -17,8 +17,14 @@ PowerTable PowerTable::read(std::string_view text, std::string file) {
     const auto id = table.required_text(row, "device");
     const auto scope = table.choice(row, "scope", {"device", "node"});
     result.places_.push_back(fmt::format("{} {} {}", table.file(), id, scope));
-    const MeasuredPower measured{table.required_number(row, "average_w", 1, 1e6) * watt / device,
-                                 table.text(row, "runs"), table.origin(row, result.places_.back())};
+    constexpr double kMost = 1e6;
+    const double average = table.required_number(row, "average_w", 1, kMost);
+    const auto low = table.number(row, "low_w", 1, average);
+    const auto high = table.number(row, "high_w", average, kMost);
+    std::optional<models::Spread> spread;
+    if (low && high) spread = models::spread_of(*low, average, *high);
+    const MeasuredPower measured{average * watt / device, spread, table.text(row, "runs"),
+                                 table.origin(row, result.places_.back())};
     auto& map = scope == "device" ? result.device_ : result.node_;
     if (!map.try_emplace(id, measured).second) {
       table.fail(row, "device", fmt::format("{} stands twice in scope {}", id, scope),

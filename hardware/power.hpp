@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -8,12 +9,14 @@
 #include "models/core/known.hpp"
 #include "models/core/table.hpp"
 #include "models/core/units.hpp"
+#include "models/uncertainty.hpp"
 
 namespace pretrain::hardware {
 
 /// A measured average draw in training, one row of power.csv.
 struct MeasuredPower {
   DevicePower average;
+  std::optional<models::Spread> spread;  ///< by the range seen; absent where only one run is known
   std::string_view runs;  ///< ids of the published runs that it was measured on, by ';'
   Origin origin;
 };

@@ -466,7 +466,13 @@ Known<DevicePower> at_limit(const hardware::MeasuredPower& measured, const Scena
   return known(measured.average, Basis::catalogue, &measured.origin);
 }
 
-void find_power(const Scenario& s, const Catalogue& catalogue, PowerDraw& power) {
+/// Of a draw that was measured on other runs.
+models::Spread spread_of(const hardware::MeasuredPower& measured,
+                         const hardware::Defaults& defaults) {
+  return measured.spread.value_or(defaults.measured_power.spread);
+}
+
+void find_power(const Scenario& s, const Catalogue& catalogue, PowerDraw& power, Spreads& spreads) {
   using Scope = hardware::PowerTable::Scope;
   const auto& defaults = catalogue.defaults();
   const bool tpu = s.device != nullptr && s.device->kind == "tpu";
@@ -481,20 +487,25 @@ void find_power(const Scenario& s, const Catalogue& catalogue, PowerDraw& power)
     power.device = s.device_power;
     power.node = known(models::node_draw(*power.device, ratio.value), Basis::model, &ratio.origin);
     power.node_equation = "power.node.over_device";
+    spreads.node_power = ratio.spread;
     return;
   }
   if (s.system_power) {
     power.node = s.system_power;
   } else if (measured_node != nullptr) {
     power.node = at_limit(*measured_node, s, power.node_equation);
+    spreads.node_power = spread_of(*measured_node, defaults);
   }
   if (measured_device != nullptr && !s.system_power) {
     power.device = at_limit(*measured_device, s, power.device_equation);
+    spreads.device_power = spread_of(*measured_device, defaults);
   } else if (power.node) {
     power.device =
         known(models::device_share_of_node(*power.node, ratio.value), Basis::model, &ratio.origin);
     power.device_equation = "power.device.share";
+    spreads.device_power = models::product(spreads.node_power, models::inverse(ratio.spread));
   } else if (s.tdp) {
+    spreads.device_power = load.spread;
     power.device = known(models::device_draw(load.value, *s.tdp), Basis::model, &load.origin);
     power.device_equation = "power.device.load";
   }
@@ -509,10 +520,31 @@ void find_power(const Scenario& s, const Catalogue& catalogue, PowerDraw& power)
       power.node_equation = "power.scaled";
     }
     power.node = known(draw, Basis::model, &defaults.node_load_of_rating.origin);
+    spreads.node_power = defaults.node_load_of_rating.spread;
   }
   if (!power.node || *power.node < *power.device) {
     power.node = known(models::node_draw(*power.device, ratio.value), Basis::model, &ratio.origin);
     power.node_equation = "power.node.over_device";
+    spreads.node_power = models::product(spreads.device_power, ratio.spread);
+  }
+}
+
+/// Of what a site has, by where it is from.
+void find_site_spreads(const Scenario& s, const hardware::Defaults& defaults, Spreads& spreads) {
+  if (s.pue.basis == Basis::catalogue) spreads.pue = defaults.pue_site.spread;
+  if (s.pue.basis == Basis::fallback) spreads.pue = defaults.pue_unknown.spread;
+  if (s.intensity.basis == Basis::catalogue) spreads.intensity = defaults.grid_year.spread;
+}
+
+/// Of the hours: of a step, and of what is lost.
+void find_time_spreads(const Estimate& e, const hardware::Defaults& defaults, Spreads& spreads) {
+  if (!e.step.question) return;
+  spreads.time = {e.step.half_width_90, e.step.half_width_90};
+  if (const auto& g = e.duration.shares) {
+    // What faults cost is known within a factor of two.
+    const double faults = g->checkpoints + g->rework + g->restarts;
+    const models::Spread lost{-std::log1p(-faults / 2), std::log1p(faults)};
+    spreads.goodput = models::product(models::inverse(defaults.productive_share.spread), lost);
   }
 }
 
@@ -541,8 +573,16 @@ void find_llmcarbon_embodied(const Scenario& s, const Catalogue& catalogue,
   carbon.embodied = computed(models::llmcarbon_embodied(hardware, *duration.days, *s.lifetime));
 }
 
+/// Of a footprint, alone or with its share of a host's.
+models::Spread spread_of(const hardware::Footprint& f, Mass host_low, Mass host_mid,
+                         Mass host_high) {
+  const auto kg = [](Mass mass) { return mass.in(kilogram); };
+  if (!(f.low > Mass{})) return {};
+  return models::spread_of(kg(f.low + host_low), kg(f.mid + host_mid), kg(f.high + host_high));
+}
+
 void find_embodied(const Scenario& s, const Catalogue& catalogue, const Duration& duration,
-                   CarbonResult& carbon) {
+                   CarbonResult& carbon, Spreads& spreads) {
   carbon.embodied_method = s.embodied;
   if (!duration.booked || s.device == nullptr) return;
   if (s.embodied == Embodied::llmcarbon) {
@@ -563,9 +603,11 @@ void find_embodied(const Scenario& s, const Catalogue& catalogue, const Duration
     if (card == nullptr) return;
     carbon.card = card;
     carbon.per_device = known(card->mid / device, basis, &card->origin);
+    spreads.footprint = spread_of(*card, {}, {}, {});
   } else if (whole != nullptr) {
     carbon.card = whole;
     carbon.per_device = known(whole->mid / device, basis, &whole->origin);
+    spreads.footprint = spread_of(*whole, {}, {}, {});
   } else if (card != nullptr) {
     carbon.card = card;
     carbon.host = table.find("host-8gpu", EmbodiedScope::host);
@@ -573,8 +615,19 @@ void find_embodied(const Scenario& s, const Catalogue& catalogue, const Duration
     carbon.per_device = known(
         models::card_with_host(card->mid / device, carbon.host->mid, *s.devices_per_node * device),
         basis, &card->origin);
+    const double share = 1 / *s.devices_per_node;
+    spreads.footprint = spread_of(*card, share * carbon.host->low, share * carbon.host->mid,
+                                  share * carbon.host->high);
   } else {
     return;
+  }
+  // More use and a longer life leave a run less.
+  const auto& defaults = catalogue.defaults();
+  if (s.lifetime.basis == Basis::fallback) {
+    spreads.lifetime = models::inverse(defaults.lifetime_years.spread);
+  }
+  if (s.utilization.basis == Basis::fallback) {
+    spreads.utilization = models::inverse(defaults.utilization.spread);
   }
   carbon.embodied_equation = "embodied.amortized";
   carbon.embodied = computed(models::amortized_embodied(*carbon.per_device, *duration.booked,
@@ -704,10 +757,12 @@ bool estimate(const Scenario& s, const Catalogue& catalogue, Estimate& e, Warnin
               RowFailure& failure) {
   e = Estimate{};
   if (!Solver{s, catalogue, e, warnings, failure}.solve()) return false;
-  find_power(s, catalogue, e.power);
+  find_power(s, catalogue, e.power, e.spreads);
+  find_site_spreads(s, catalogue.defaults(), e.spreads);
+  find_time_spreads(e, catalogue.defaults(), e.spreads);
   if (e.duration.booked) {
     use_energy(s, e.power, *e.duration.booked, e.energy);
-    find_embodied(s, catalogue, e.duration, e.carbon);
+    find_embodied(s, catalogue, e.duration, e.carbon, e.spreads);
     emit_carbon(s, e.energy, e.carbon);
     if (!e.carbon.embodied && s.device != nullptr) {
       warnings.add({Oddity::no_embodied, 0, 0, s.device->id, {}});
@@ -740,7 +795,8 @@ Known<Mass> embodied_over(const Scenario& s, const Estimate& e, const Catalogue&
   other.days = known(duration, Basis::given, nullptr);
   other.booked = known(*other.devices * duration, Basis::given, nullptr);
   CarbonResult carbon;
-  find_embodied(s, catalogue, other, carbon);
+  Spreads unused;
+  find_embodied(s, catalogue, other, carbon, unused);
   return carbon.embodied;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "models/goodput.hpp"
+#include "models/uncertainty.hpp"
 #include "planner/catalogue.hpp"
 #include "planner/run_row.hpp"
 #include "planner/scenario.hpp"
@@ -73,6 +74,19 @@ struct PowerDraw {
   std::string_view node_equation;
 };
 
+/// How far what was not given may lie from what was taken, in 90% of all cases.
+struct Spreads {
+  models::Spread time;     ///< of a step
+  models::Spread goodput;  ///< booked time for the same work
+  models::Spread device_power;
+  models::Spread node_power;
+  models::Spread pue;
+  models::Spread intensity;
+  models::Spread footprint;
+  models::Spread lifetime;
+  models::Spread utilization;
+};
+
 /// Energy by scope. A scope contains those before it; they are never added.
 struct EnergyUse {
   Known<Energy> device;
@@ -107,6 +121,7 @@ struct Estimate {
   PowerDraw power;
   EnergyUse energy;
   CarbonResult carbon;
+  Spreads spreads;
 };
 
 /// Why a row has no estimate.

@@ -62,6 +62,7 @@ class Proof {
     power();
     energy();
     carbon();
+    interval();
     return std::move(steps_);
   }
 
@@ -320,6 +321,29 @@ class Proof {
         {term("s", s_.seq_len, "tokens"), term("B", e_.rate.batch, "sequences"),
          term("r", e_.rate.tokens, "tokens/s"), term("n", e_.duration.devices, device, "devices")},
         (*e_.rate.iteration).in(second), "s");
+  }
+
+  /// How much larger energy and carbon may be than predicted.
+  void interval() {
+    if (s_.options.interval <= 0 || !e_.energy.facility) return;
+    const auto& spreads = e_.spreads;
+    const bool solved = !s_.booked && !(s_.days && s_.devices);
+    const bool carbon = e_.carbon.operational.basis != Basis::absent;
+    std::vector<Term> terms;
+    double squares = 0;
+    const auto take = [&](std::string_view symbol, models::Spread spread, bool counts) {
+      if (!counts || spread.up <= 0) return;
+      terms.push_back({symbol, spread.up, "", Basis::catalogue, &kSpread});
+      squares += spread.up * spread.up;
+    };
+    take("time", spreads.time, solved);
+    take("goodput", spreads.goodput, solved);
+    take("power", spreads.node_power, true);
+    take("pue", spreads.pue, true);
+    take("intensity", spreads.intensity, carbon);
+    if (terms.empty()) return;
+    add("interval.product", carbon ? "operational_tco2e_upper_90" : "facility_energy_upper_90",
+        std::move(terms), std::sqrt(squares), "1");
   }
 
   /// Where booked time goes.

@@ -126,37 +126,135 @@ Predicted::Predicted(const Result& result) {
   set(Key::operational_tco2e, in(e.carbon.operational, tonne));
   set(Key::embodied_tco2e, in(e.carbon.embodied, tonne));
   set(Key::total_tco2e, in(e.carbon.total, tonne));
-  slower_ = std::exp(e.step.half_width);
+  spreads_ = e.spreads;
+  interval_ = s.options.interval;
+  level_ = interval_ > 0 ? models::half_width(1, interval_) : 0;
   const double used = std::max(e.rate.mfu ? *e.rate.mfu : 0, e.rate.hfu ? *e.rate.hfu : 0);
-  faster_ = used > 0 ? std::clamp(1 / used, 1.0, slower_) : slower_;
+  faster_ = used > 0 ? std::max(0.0, -std::log(used)) : HUGE_VAL;
   solved_days_ = !s.booked && !s.days;
   solved_hours_ = !s.booked && !(s.days && s.devices);
 }
 
-bool Predicted::uncertain(Key key) const {
-  if (!(*this)[key] || slower_ <= 1) return false;
-  if (std::find(kOfRate.begin(), kOfRate.end(), key) == kOfRate.end()) return false;
-  if (key == Key::training_days) return solved_days_;
-  return key != Key::device_hours || solved_hours_;
+models::Spread Predicted::at_level(models::Spread s) const {
+  return {level_ * s.down, level_ * s.up};
 }
 
-namespace {
-
-/// The faster a device, the shorter it takes.
-bool of_time(Key key) {
-  return key == Key::iteration_s || key == Key::training_days || key == Key::device_hours;
+/// No rate is above the peak of the device.
+models::Spread Predicted::step_spread() const {
+  auto step = at_level(spreads_.time);
+  step.down = std::min(step.down, faster_);
+  return step;
 }
 
-}  // namespace
+models::Spread Predicted::hours_spread() const {
+  return solved_hours_ ? models::product(step_spread(), at_level(spreads_.goodput))
+                       : models::Spread{};
+}
+
+models::Spread Predicted::footprint_spread() const {
+  return at_level(models::product(spreads_.footprint,
+                                  models::product(spreads_.lifetime, spreads_.utilization)));
+}
+
+models::Spread Predicted::energy_spread(std::string_view scope, bool carbon) const {
+  using models::product;
+  const bool host = scope == "node" || scope == "facility";
+  auto power = host ? spreads_.node_power : spreads_.device_power;
+  if (scope == "facility" || scope == "device_x_pue") power = product(power, spreads_.pue);
+  if (carbon) power = product(power, spreads_.intensity);
+  return product(hours_spread(), at_level(power));
+}
+
+models::Spread Predicted::spread(Key key) const {
+  if (!(*this)[key] || level_ <= 0) return {};
+  using models::product;
+  switch (key) {
+    case Key::iteration_s:
+      return step_spread();
+    case Key::tokens_per_s_per_device:
+    case Key::tflops_per_device:
+    case Key::mfu:
+    case Key::hfu:
+      return models::inverse(step_spread());
+    case Key::training_days:
+      return solved_days_ ? product(step_spread(), at_level(spreads_.goodput)) : models::Spread{};
+    case Key::device_hours:
+      return hours_spread();
+    case Key::device_power_w:
+      return at_level(spreads_.device_power);
+    case Key::device_energy_mwh:
+      return energy_spread("device", false);
+    case Key::node_energy_mwh:
+      return energy_spread("node", false);
+    case Key::facility_energy_mwh:
+      return energy_spread("facility", false);
+    case Key::operational_tco2e:
+      return energy_spread("facility", true);
+    case Key::embodied_tco2e:
+      return product(hours_spread(), footprint_spread());
+    case Key::total_tco2e: {
+      // The hours are the same in both parts.
+      const double whole = *(*this)[Key::total_tco2e];
+      const double part = whole > 0 ? *(*this)[Key::operational_tco2e] / whole : 0;
+      const auto emitted =
+          at_level(product(spreads_.node_power, product(spreads_.pue, spreads_.intensity)));
+      return product(hours_spread(), product(models::in_sum(emitted, part),
+                                             models::in_sum(footprint_spread(), 1 - part)));
+    }
+    case Key::total_params:
+    case Key::active_params:
+    case Key::training_flops:
+    case Key::memory_gib_per_device:
+      break;
+  }
+  return {};
+}
 
 std::optional<double> Predicted::low(Key key) const {
-  if (!uncertain(key)) return std::nullopt;
-  return *(*this)[key] / (of_time(key) ? faster_ : slower_);
+  const auto s = spread(key);
+  if (s.down <= 0 && s.up <= 0) return std::nullopt;
+  return *(*this)[key] * std::exp(-s.down);
 }
 
 std::optional<double> Predicted::high(Key key) const {
-  if (!uncertain(key)) return std::nullopt;
-  return *(*this)[key] * (of_time(key) ? slower_ : faster_);
+  const auto s = spread(key);
+  if (s.down <= 0 && s.up <= 0) return std::nullopt;
+  return *(*this)[key] * std::exp(s.up);
+}
+
+std::array<Driver, 3> Predicted::drivers() const {
+  const bool carbon = (*this)[Key::operational_tco2e].has_value();
+  const bool footprint = (*this)[Key::embodied_tco2e].has_value();
+  const bool energy = (*this)[Key::node_energy_mwh].has_value();
+  double part = energy ? 1 : 0;
+  if (const auto& whole = (*this)[Key::total_tco2e]; whole && *whole > 0) {
+    part = *(*this)[Key::operational_tco2e] / *whole;
+  }
+  const double rest = (*this)[Key::total_tco2e] ? 1 - part : 0;
+  const double hours = solved_hours_ || !energy ? 1 : 0;
+  struct Candidate {
+    std::string_view input;
+    models::Spread spread;
+    double weight;
+  };
+  auto step = spreads_.time;
+  step.down = std::min(step.down, faster_);
+  std::array<Candidate, 8> all{{{"time of a step", step, hours},
+                                {"goodput", spreads_.goodput, hours},
+                                {"system_power_w", spreads_.node_power, part},
+                                {"pue", spreads_.pue, part},
+                                {"intensity_kg_per_kwh", spreads_.intensity, carbon ? part : 0},
+                                {"embodied_kg", spreads_.footprint, footprint ? rest : 0},
+                                {"lifetime_years", spreads_.lifetime, footprint ? rest : 0},
+                                {"utilization", spreads_.utilization, footprint ? rest : 0}}};
+  const auto width = [](const Candidate& c) { return c.weight * models::size(c.spread); };
+  std::stable_sort(all.begin(), all.end(),
+                   [&](const auto& a, const auto& b) { return width(a) > width(b); });
+  std::array<Driver, 3> most;
+  for (std::size_t i = 0; i < most.size(); ++i) {
+    most[i] = {all[i].input, std::exp(level_ * width(all[i]))};
+  }
+  return most;
 }
 
 void Comparisons::add(Comparison c) {
@@ -253,10 +351,17 @@ Comparisons::Comparisons(const RunRow& row, const Result& result, const Predicte
               : kOtherScope;
   const auto scoped = [&](Key key, std::optional<double> value, double reported,
                           std::string_view why) {
+    std::optional<double> low;
+    std::optional<double> high;
+    const auto spread = predicted.energy_spread(scope, key == Key::operational_tco2e);
+    if (value && spread.up > 0) {
+      low = *value * std::exp(-spread.down);
+      high = *value * std::exp(spread.up);
+    }
     add({.key = key,
          .predicted = value,
-         .low = {},
-         .high = {},
+         .low = low,
+         .high = high,
          .reported = reported,
          .delta = {},
          .reason = why,
@@ -282,16 +387,20 @@ Comparisons::Comparisons(const RunRow& row, const Result& result, const Predicte
     // A published share was taken over the published duration: compare the footprints, not the
     // error in time once more.
     auto embodied = result.estimate.carbon.embodied;
+    auto low = predicted.low(Key::embodied_tco2e);
+    auto high = predicted.high(Key::embodied_tco2e);
     std::string_view over = "amortized over the predicted days";
     const auto reported_days = row.number(Col::reported_days);
     if (reported_days && !result.scenario.options.blind) {
       embodied = embodied_over(result.scenario, result.estimate, catalogue, *reported_days * day);
       over = "amortized over the reported days";
+      low.reset();
+      high.reset();
     }
     add({.key = Key::embodied_tco2e,
          .predicted = in(embodied, tonne),
-         .low = {},
-         .high = {},
+         .low = low,
+         .high = high,
          .reported = *reported,
          .delta = {},
          .reason = assumed_devices ? kDefaultDevices

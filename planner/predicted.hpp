@@ -40,6 +40,12 @@ struct KeyInfo {
 extern const std::array<KeyInfo, kKeys> kKeyInfo;
 inline const KeyInfo& info_of(Key key) { return kKeyInfo[static_cast<std::size_t>(key)]; }
 
+/// An input that an interval is due to, and the factor by which it moves the value it drives.
+struct Driver {
+  std::string_view input;
+  double factor = 1;
+};
+
 /// Values in the units of their keys; absent where they cannot be computed.
 class Predicted {
  public:
@@ -47,20 +53,44 @@ class Predicted {
   const std::optional<double>& operator[](Key key) const {
     return values_[static_cast<std::size_t>(key)];
   }
-  /// Those that can have an interval: nothing but the rate is uncertain in them.
-  static constexpr std::array kOfRate = {
-      Key::iteration_s, Key::tokens_per_s_per_device, Key::tflops_per_device, Key::mfu,
-      Key::hfu,         Key::training_days,           Key::device_hours};
+  /// Those that can have an interval.
+  static constexpr std::array kUncertain = {Key::iteration_s,
+                                            Key::tokens_per_s_per_device,
+                                            Key::tflops_per_device,
+                                            Key::mfu,
+                                            Key::hfu,
+                                            Key::training_days,
+                                            Key::device_hours,
+                                            Key::device_power_w,
+                                            Key::device_energy_mwh,
+                                            Key::node_energy_mwh,
+                                            Key::facility_energy_mwh,
+                                            Key::operational_tco2e,
+                                            Key::embodied_tco2e,
+                                            Key::total_tco2e};
   /// The interval; absent where there is none. No rate is above the peak of the device.
   std::optional<double> low(Key key) const;
   std::optional<double> high(Key key) const;
+  /// Of the energy in the scope of a published figure, or of the carbon from it.
+  models::Spread energy_spread(std::string_view scope, bool carbon) const;
+  /// The share of runs that the intervals are asked to hold; 0: none.
+  double interval() const { return interval_; }
+  /// The three inputs that widen the interval of the last quantity of the chain most, from the
+  /// largest; a factor of 1 ends them.
+  std::array<Driver, 3> drivers() const;
 
  private:
   std::array<std::optional<double>, kKeys> values_;
-  bool uncertain(Key key) const;
+  models::Spread spread(Key key) const;
+  models::Spread at_level(models::Spread spread) const;
+  models::Spread step_spread() const;
+  models::Spread hours_spread() const;
+  models::Spread footprint_spread() const;
 
-  double slower_ = 1;  ///< factor of the rate that the interval reaches down, and up
-  double faster_ = 1;
+  Spreads spreads_;  ///< at 90%
+  double interval_ = 0;
+  double level_ = 0;          ///< that scales them to the level asked for
+  double faster_ = 0;         ///< logarithm of how much faster the peak of the device is
   bool solved_days_ = false;  ///< they follow from the rate
   bool solved_hours_ = false;
 };

@@ -68,8 +68,9 @@ int rate_power_of(Key key, const Result& result) {
 
 /// Whether nothing but the rate is uncertain in it.
 bool of_rate(Key key) {
-  const auto& keys = planner::Predicted::kOfRate;
-  return std::find(keys.begin(), keys.end(), key) != keys.end();
+  constexpr std::array kKeys{Key::iteration_s, Key::tokens_per_s_per_device, Key::tflops_per_device,
+                             Key::mfu, Key::hfu};
+  return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
 }
 
 bool is_energy(Key key) {
@@ -304,6 +305,8 @@ void Cases::row(const RunRow& row, Part& base) const {
       c.measured.push_back({.key = compared.key,
                             .predicted = *compared.predicted,
                             .reported = compared.reported,
+                            .low = compared.low,
+                            .high = compared.high,
                             .rate_power = rate_power_of(compared.key, result),
                             .of_rate = of_rate(compared.key)});
     } else if (reason.empty()) {
@@ -325,6 +328,8 @@ void Cases::row(const RunRow& row, Part& base) const {
     c.throughput = Measured{.key = Key::tokens_per_s_per_device,
                             .predicted = *e.rate.tokens,
                             .reported = *rate,
+                            .low = {},
+                            .high = {},
                             .rate_power = 1,
                             .of_rate = true};
     // Converted from step time, FLOPs or utilization where the row does not print it.
@@ -537,11 +542,15 @@ Scoreboard evaluate(const std::vector<Case>& scored, const std::vector<Case>& po
         if (predictor != Predictor::planner) {
           if (measured.rate_power == 0 || !rates[p] || !own) continue;
           row.predicted *= std::pow(*rates[p] / *own, measured.rate_power);
-        } else if (step && measured.rate_power != 0) {
-          row.predicted *= std::pow(step->times, measured.rate_power);
-          if (measured.of_rate) {
+        } else {
+          const double times = step ? std::pow(step->times, measured.rate_power) : 1;
+          row.predicted *= times;
+          if (step && measured.of_rate) {
             row.low = row.predicted / step->factor;
             row.high = row.predicted * step->factor;
+          } else if (!measured.of_rate && measured.low && measured.high) {
+            row.low = times * *measured.low;
+            row.high = times * *measured.high;
           }
         }
         for (const auto& group : groups) {

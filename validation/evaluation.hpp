@@ -49,6 +49,8 @@ struct Measured {
   planner::Key key{};
   double predicted{};
   double reported{};
+  std::optional<double> low;  ///< of the program's own interval
+  std::optional<double> high;
   /// Power of the rate that the prediction goes with: 1 for throughput, -1 for time and energy, 0
   /// where the rate does not matter. Tells how another rate changes it.
   int rate_power = 0;

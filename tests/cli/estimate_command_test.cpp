@@ -551,7 +551,7 @@ const std::set<std::string>& of_rate() {
   return names;
 }
 
-TEST(EstimateCommand, WhatFollowsFromTheRateHasAnInterval) {
+TEST(EstimateCommand, WhatIsUncertainHasAnInterval) {
   const Program planner;
   const auto file = planner.write("r.csv", kTimed);
   const auto ran = planner({"estimate", file, "--format", "json"});
@@ -570,9 +570,14 @@ TEST(EstimateCommand, WhatFollowsFromTheRateHasAnInterval) {
       EXPECT_LT(quantity["value"].get<double>(), quantity["high"].get<double>()) << name;
       EXPECT_GT(quantity["low"].get<double>(), 0) << name;
     }
-    EXPECT_EQ(with, of_rate());
+    auto uncertain = of_rate();
+    uncertain.insert({"device_power_w", "device_energy_mwh", "node_energy_mwh",
+                      "facility_energy_mwh", "operational_tco2e", "embodied_tco2e", "total_tco2e"});
+    EXPECT_EQ(with, uncertain);
+    ASSERT_EQ(run["drivers"].size(), 3U);
+    EXPECT_GE(run["drivers"][0]["factor"], run["drivers"][2]["factor"]);
     for (const auto& [name, compared] : run["compared"].items()) {
-      EXPECT_EQ(compared.contains("low"), of_rate().contains(name)) << name;
+      EXPECT_EQ(compared.contains("low"), uncertain.contains(name)) << name;
       const auto& predicted = run["predicted"][name];
       EXPECT_EQ(compared.value("low", Json{}), predicted.value("low", Json{})) << name;
       EXPECT_EQ(compared.value("high", Json{}), predicted.value("high", Json{})) << name;
@@ -625,7 +630,11 @@ TEST(EstimateCommand, CsvHasColumnsForTheIntervalsThatAreAskedFor) {
       wanted.find(",tokens_b,"),
       ",iteration_s_low,iteration_s_high,tokens_per_s_per_device_low,tokens_per_s_per_device_high,"
       "tflops_per_device_low,tflops_per_device_high,mfu_low,mfu_high,hfu_low,hfu_high,"
-      "training_days_low,training_days_high,device_hours_low,device_hours_high");
+      "training_days_low,training_days_high,device_hours_low,device_hours_high,"
+      "device_power_w_low,device_power_w_high,device_energy_mwh_low,device_energy_mwh_high,"
+      "node_energy_mwh_low,node_energy_mwh_high,facility_energy_mwh_low,facility_energy_mwh_high,"
+      "operational_tco2e_low,operational_tco2e_high,embodied_tco2e_low,embodied_tco2e_high,"
+      "total_tco2e_low,total_tco2e_high");
   EXPECT_EQ(answer.header(), wanted);
   const auto runs =
       planner({"estimate", file, "--format", "json", "--interval", "0.8"}).json()["runs"];

@@ -170,6 +170,12 @@ const std::map<std::string, Equation, std::less<>>& equations() {
          return 1 / (1 / t.at("p") + t.at("delta") / t.at("tau") +
                      (t.at("tau") / 2 + t.at("R")) / t.at("M"));
        }},
+      {"interval.product",
+       [](const Terms& t) {
+         double squares = 0;
+         for (const auto& [symbol, value] : t) squares += value * value;
+         return std::sqrt(squares);
+       }},
       {"step.interval",
        [](const Terms& t) {
          const auto z = [](double p) { return models::normal_quantile(0.5 + p / 2); };

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <set>
 #include <string>
@@ -204,23 +205,81 @@ double width(const OneRun& run, Key key = Key::mfu) {
   return low && high ? std::log(*high / *low) : 0;
 }
 
-TEST(Predicted, OnlyWhatFollowsFromTheRateHasAnInterval) {
+/// What nothing but the rate is uncertain in.
+constexpr std::array kOfRate{Key::iteration_s, Key::tokens_per_s_per_device, Key::tflops_per_device,
+                             Key::mfu, Key::hfu};
+
+TEST(Predicted, WhatIsUncertainHasAnInterval) {
   const OneRun run{kTimed};
   ASSERT_TRUE(run.ok()) << run.failure().what;
   for (std::size_t i = 0; i < kKeys; ++i) {
     const auto key = static_cast<Key>(i);
-    const auto& kOfRate = Predicted::kOfRate;
-    const bool rate = std::find(kOfRate.begin(), kOfRate.end(), key) != kOfRate.end();
-    ASSERT_EQ(run.predicted().low(key).has_value(), rate) << info_of(key).name;
-    ASSERT_EQ(run.predicted().high(key).has_value(), rate) << info_of(key).name;
-    if (!rate) continue;
+    const auto& all = Predicted::kUncertain;
+    const bool uncertain = std::find(all.begin(), all.end(), key) != all.end();
+    ASSERT_EQ(run.predicted().low(key).has_value(), uncertain) << info_of(key).name;
+    ASSERT_EQ(run.predicted().high(key).has_value(), uncertain) << info_of(key).name;
+    if (!uncertain) continue;
     EXPECT_LT(*run.predicted().low(key), run[key]) << info_of(key).name;
     EXPECT_GT(*run.predicted().high(key), run[key]) << info_of(key).name;
+  }
+  for (const auto key : kOfRate) {
     // One factor for all of them, either way.
     EXPECT_NEAR(*run.predicted().low(key) * *run.predicted().high(key), run[key] * run[key],
                 1e-9 * run[key] * run[key]);
     EXPECT_NEAR(width(run, key), width(run), 1e-9) << info_of(key).name;
   }
+}
+
+TEST(Predicted, UncertaintyGrowsAlongTheChain) {
+  const OneRun run{kTimed};
+  EXPECT_GT(width(run, Key::training_days), width(run, Key::iteration_s)) << "goodput";
+  EXPECT_GT(width(run, Key::node_energy_mwh), width(run, Key::device_hours)) << "power";
+  EXPECT_GT(width(run, Key::facility_energy_mwh), width(run, Key::node_energy_mwh)) << "PUE";
+  EXPECT_GT(width(run, Key::operational_tco2e), width(run, Key::facility_energy_mwh)) << "grid";
+  // The whole is no less certain than its worse part.
+  EXPECT_LT(width(run, Key::total_tco2e),
+            std::max(width(run, Key::operational_tco2e), width(run, Key::embodied_tco2e)));
+}
+
+TEST(Predicted, WhatIsGivenWidensNothing) {
+  const std::string header =
+      "architecture,device,devices,days,system_power_w,pue,intensity_kg_per_kwh,lifetime_years,"
+      "utilization";
+  const std::string cells = "llama-2-7b,A100,64,30,";
+  const auto up = [&](const std::string& rest, Key key) {
+    const OneRun run{joined(header, cells + rest)};
+    EXPECT_TRUE(run.ok());
+    const auto high = run.predicted().high(key);
+    return high ? std::log(*high / run[key]) : 0;
+  };
+  EXPECT_EQ(up("400,1.1,0.3,,", Key::operational_tco2e), 0) << "all of it is stated";
+  const auto& defaults = shipped_catalogue().defaults();
+  EXPECT_NEAR(up("400,,0.3,,", Key::operational_tco2e), defaults.pue_unknown.spread.up, 1e-12);
+  EXPECT_NEAR(up(",1.1,0.3,,", Key::operational_tco2e), up(",1.1,,,", Key::facility_energy_mwh),
+              1e-12);
+  // A shorter life and less use leave a run more of the hardware.
+  const double footprint = up("400,1.1,0.3,5,0.5", Key::embodied_tco2e);
+  EXPECT_GT(footprint, 0);
+  EXPECT_NEAR(up("400,1.1,0.3,,0.5", Key::embodied_tco2e),
+              std::hypot(footprint, defaults.lifetime_years.spread.down), 1e-12);
+}
+
+TEST(Predicted, DriversAreTheWidestInputs) {
+  const OneRun run{kTimed};
+  const auto drivers = run.predicted().drivers();
+  // Of an A100 only the rating of its server is known, which says less than the model of the step.
+  EXPECT_EQ(drivers[0].input, "system_power_w");
+  const OneRun measured{
+      joined("architecture,device,devices,tokens_b,region", "llama-2-7b,H100,64,1000,FRA")};
+  EXPECT_EQ(measured.predicted().drivers()[0].input, "time of a step");
+  EXPECT_GE(drivers[0].factor, drivers[1].factor);
+  EXPECT_GE(drivers[1].factor, drivers[2].factor);
+  EXPECT_GT(drivers[2].factor, 1);
+  // With nothing unknown there is none.
+  const OneRun given{joined("device,device_hours,system_power_w,pue", "Foo 9000,100,400,1.1")};
+  EXPECT_EQ(given.predicted().drivers()[0].factor, 1);
+  const OneRun none{kTimed, {.interval = 0}};
+  EXPECT_EQ(none.predicted().drivers()[0].factor, 1);
 }
 
 TEST(Predicted, IntervalsAreAsWideAsAsked) {
@@ -251,7 +310,7 @@ TEST(Predicted, WhatIsStatedOrMeasuredHasNoInterval) {
   for (const char* cells : {"llama-2-7b,A100,64,100,,,0.4", "llama-2-7b,A100,64,100,30,,",
                             "llama-2-7b,A100,,100,,9000,"}) {
     const OneRun run{joined(header, cells)};
-    for (const auto key : Predicted::kOfRate) {
+    for (const auto key : kOfRate) {
       EXPECT_FALSE(run.predicted()[key] && has(run, key)) << info_of(key).name << cells;
     }
   }
@@ -295,7 +354,7 @@ TEST(Predicted, ComparisonsHaveTheIntervalOfTheirPrediction) {
     EXPECT_EQ(item.high, run.predicted().high(item.key)) << info_of(item.key).name;
     if (item.low) ++with;
   }
-  EXPECT_EQ(with, 6U) << "all of the rate but the HFU";
+  EXPECT_EQ(with, 9U) << "all but the memory";
   for (const auto& item : OneRun{csv, {.interval = 0}}.compared()) {
     EXPECT_FALSE(item.low || item.high) << info_of(item.key).name;
   }

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cmath>
+
+namespace pretrain::models {
+
+/// How far the true value of an input may lie from the one taken: logarithms of the factors below
+/// and above within which it is in 90% of all cases. Zero: known.
+struct Spread {
+  double down = 0;
+  double up = 0;
+};
+
+/// Of a value with a low and a high one that are passed in 5% of all cases each.
+///
+/// @derived a logarithm for each side
+/// @domain  0 < low <= mid <= high
+Spread spread_of(double low, double mid, double high);
+
+/// Of a product of independent factors.
+///
+/// @eq      interval.product
+/// @derived variances of logarithms add, on each side
+Spread product(Spread a, Spread b);
+
+/// Of what is inversely proportional.
+inline Spread inverse(Spread s) { return {s.up, s.down}; }
+
+/// Of a sum of which the uncertain factor has this share.
+///
+/// @derived first order: d ln(a + b) = a / (a + b) d ln a
+inline Spread in_sum(Spread s, double share) { return {share * s.down, share * s.up}; }
+
+/// Width, for ranking: root of the mean of both squares.
+inline double size(Spread s) { return std::sqrt((s.down * s.down + s.up * s.up) / 2); }
+
+}  // namespace pretrain::models

@@ -1,0 +1,67 @@
+#include "models/uncertainty.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "models/step_spread.hpp"
+
+namespace pretrain::models {
+namespace {
+
+TEST(Uncertainty, ARangeIsMet) {
+  const Spread s = spread_of(0.5, 1, 4);
+  EXPECT_DOUBLE_EQ(std::exp(-s.down), 0.5);
+  EXPECT_DOUBLE_EQ(std::exp(s.up), 4);
+  const Spread none = spread_of(3, 3, 3);
+  EXPECT_EQ(none.down + none.up, 0);
+  EXPECT_DOUBLE_EQ(inverse(s).down, s.up);
+  EXPECT_DOUBLE_EQ(inverse(s).up, s.down);
+}
+
+/// A draw of a factor: of logarithms that are normal on each side.
+double drawn(Spread s, double z) {
+  const double of_90 = normal_quantile(0.95);
+  return std::exp(z / of_90 * (z > 0 ? s.up : s.down));
+}
+
+/// Ends of the interval that holds 90% of the draws.
+template <class Draw>
+Spread simulated(Draw draw) {
+  std::mt19937_64 random{20261121};
+  std::normal_distribution<double> normal;
+  std::vector<double> all(200000);
+  for (auto& value : all) value = std::log(draw([&] { return normal(random); }));
+  std::sort(all.begin(), all.end());
+  const auto at = [&](double share) {
+    return all[static_cast<std::size_t>(share * static_cast<double>(all.size()))];
+  };
+  return {-at(0.05), at(0.95)};
+}
+
+TEST(Uncertainty, ProductsAreAsDrawn) {
+  constexpr Spread a{0.3, 0.3};
+  constexpr Spread b{0.2, 0.2};
+  const Spread exact = product(a, b);
+  const Spread draws = simulated([&](auto z) { return drawn(a, z()) * drawn(b, z()); });
+  EXPECT_NEAR(exact.down / draws.down, 1, 0.02);
+  EXPECT_NEAR(exact.up / draws.up, 1, 0.02);
+  // With a factor that is known, nothing changes.
+  EXPECT_DOUBLE_EQ(product(a, {}).up, a.up);
+}
+
+TEST(Uncertainty, SumsAreAsDrawn) {
+  // A part of 90% and one of 10%, as operational and embodied carbon are.
+  constexpr Spread a{0.25, 0.25};
+  constexpr Spread b{0.5, 0.5};
+  const Spread exact = product(in_sum(a, 0.9), in_sum(b, 0.1));
+  const Spread draws = simulated([&](auto z) { return 0.9 * drawn(a, z()) + 0.1 * drawn(b, z()); });
+  EXPECT_NEAR(std::exp(exact.up) / std::exp(draws.up), 1, 0.02);
+  EXPECT_NEAR(std::exp(exact.down) / std::exp(draws.down), 1, 0.02);
+}
+
+}  // namespace
+}  // namespace pretrain::models
