@@ -27,6 +27,7 @@ enum class Format { table, json, jsonl, csv, markdown };
 /// What a command wants done with the rows of a table.
 struct JobOptions {
   planner::EstimateOptions estimate;
+  std::shared_ptr<const planner::Draws> draws;  ///< that `estimate` points to; null: closed form
   Format format = Format::table;
   std::string where;           ///< only runs of this name or id; empty: all
   bool explain = false;        ///< tables only: the chain of each run

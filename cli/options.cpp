@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <thread>
 
@@ -34,13 +35,25 @@ void add_table_options(CLI::App& command, TableOptions& o) {
                   "Intensities of regions: current, or mlco2-2019 (outdated, to compare with)")
       ->check(CLI::IsMember({"current", "mlco2-2019"}))
       ->capture_default_str();
-  const CLI::Validator none{
+  const CLI::Validator samples{
       [](const std::string& text) {
-        return text == "0" ? std::string{} : "intervals are closed-form: only 0 samples are known";
+        constexpr double kLeast = 20;
+        constexpr double kMost = 1e6;
+        const auto number = parse_number(text, "");
+        const bool whole = number.ok() && number.value == std::floor(number.value);
+        return whole && (number.value == 0 || (number.value >= kLeast && number.value <= kMost))
+                   ? std::string{}
+                   : "'" + text + "' is not 0 (closed form) or a number from 20 to 1,000,000";
       },
-      "0"};
-  command.add_option("--samples", o.samples, "Samples for intervals: none, they are closed-form")
-      ->check(none);
+      "0|20..1000000"};
+  command
+      .add_option("--samples", o.samples,
+                  "Draw so many values of what is uncertain for the intervals; 0: closed form")
+      ->check(samples)
+      ->capture_default_str();
+  command.add_option("--seed", o.seed, "Of the draws: the same seed gives the same intervals")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   const CLI::Validator share{[](const std::string& text) {
                                const auto number = parse_number(text, "");
                                return number.ok() && number.value >= 0 && number.value < 1
@@ -83,6 +96,10 @@ JobOptions job_options(const TableOptions& o) {
                           : o.embodied == "server"  ? planner::Embodied::server
                                                     : planner::Embodied::best;
   job.estimate.interval = o.interval;
+  if (o.samples > 0) {
+    job.draws = std::make_shared<const planner::Draws>(o.samples, o.seed);
+    job.estimate.draws = job.draws.get();
+  }
   job.csv_intervals = o.interval_given && o.interval > 0;
   job.estimate.plan = o.choose_plan || o.plan == "best" ? planner::PlanMode::best
                       : o.plan == "usual"               ? planner::PlanMode::usual

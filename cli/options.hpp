@@ -22,7 +22,8 @@ struct TableOptions {
   std::string grid = "current";
   std::string output;
   std::string data;
-  int samples = 0;
+  std::size_t samples = 0;
+  std::uint64_t seed = 1;
   double interval = 0.9;
   bool interval_given = false;  ///< csv has columns for it then
   std::string plan = "given";

@@ -26,10 +26,10 @@ Spread product(Spread a, Spread b);
 /// Of what is inversely proportional.
 inline Spread inverse(Spread s) { return {s.up, s.down}; }
 
-/// Of a sum of which the uncertain factor has this share.
+/// Of a sum of two independent parts, of which the first has this share.
 ///
-/// @derived first order: d ln(a + b) = a / (a + b) d ln a
-inline Spread in_sum(Spread s, double share) { return {share * s.down, share * s.up}; }
+/// @derived the distances that both move the sum add in squares, on each side
+Spread sum(Spread first, Spread second, double share);
 
 /// Width, for ranking: root of the mean of both squares.
 inline double size(Spread s) { return std::sqrt((s.down * s.down + s.up * s.up) / 2); }

@@ -133,6 +133,16 @@ Predicted::Predicted(const Result& result) {
   faster_ = used > 0 ? std::max(0.0, -std::log(used)) : HUGE_VAL;
   solved_days_ = !s.booked && !s.days;
   solved_hours_ = !s.booked && !(s.days && s.devices);
+  if (s.options.draws != nullptr && interval_ > 0) {
+    drawn_ = drawn_spreads(*s.options.draws, spreads_, faster_, solved_hours_, operational_part(),
+                           interval_);
+  }
+}
+
+/// Share of operational carbon in the total.
+double Predicted::operational_part() const {
+  const auto& whole = (*this)[Key::total_tco2e];
+  return whole && *whole > 0 ? *(*this)[Key::operational_tco2e] / *whole : 0;
 }
 
 models::Spread Predicted::at_level(models::Spread s) const {
@@ -141,14 +151,19 @@ models::Spread Predicted::at_level(models::Spread s) const {
 
 /// No rate is above the peak of the device.
 models::Spread Predicted::step_spread() const {
+  if (drawn_) return drawn_->step;
   auto step = at_level(spreads_.time);
   step.down = std::min(step.down, faster_);
   return step;
 }
 
+models::Spread Predicted::booked_spread() const {
+  if (drawn_) return drawn_->booked;
+  return models::product(step_spread(), at_level(spreads_.goodput));
+}
+
 models::Spread Predicted::hours_spread() const {
-  return solved_hours_ ? models::product(step_spread(), at_level(spreads_.goodput))
-                       : models::Spread{};
+  return solved_hours_ ? booked_spread() : models::Spread{};
 }
 
 models::Spread Predicted::footprint_spread() const {
@@ -158,6 +173,11 @@ models::Spread Predicted::footprint_spread() const {
 
 models::Spread Predicted::energy_spread(std::string_view scope, bool carbon) const {
   using models::product;
+  if (drawn_ && scope == "device" && !carbon) return drawn_->device_energy;
+  if (drawn_ && scope == "node" && !carbon) return drawn_->node_energy;
+  if (drawn_ && scope == "facility") {
+    return carbon ? drawn_->operational : drawn_->facility_energy;
+  }
   const bool host = scope == "node" || scope == "facility";
   auto power = host ? spreads_.node_power : spreads_.device_power;
   if (scope == "facility" || scope == "device_x_pue") power = product(power, spreads_.pue);
@@ -177,11 +197,11 @@ models::Spread Predicted::spread(Key key) const {
     case Key::hfu:
       return models::inverse(step_spread());
     case Key::training_days:
-      return solved_days_ ? product(step_spread(), at_level(spreads_.goodput)) : models::Spread{};
+      return solved_days_ ? booked_spread() : models::Spread{};
     case Key::device_hours:
       return hours_spread();
     case Key::device_power_w:
-      return at_level(spreads_.device_power);
+      return drawn_ ? drawn_->device_power : at_level(spreads_.device_power);
     case Key::device_energy_mwh:
       return energy_spread("device", false);
     case Key::node_energy_mwh:
@@ -191,15 +211,14 @@ models::Spread Predicted::spread(Key key) const {
     case Key::operational_tco2e:
       return energy_spread("facility", true);
     case Key::embodied_tco2e:
-      return product(hours_spread(), footprint_spread());
+      return drawn_ ? drawn_->embodied : product(hours_spread(), footprint_spread());
     case Key::total_tco2e: {
+      if (drawn_) return drawn_->total;
       // The hours are the same in both parts.
-      const double whole = *(*this)[Key::total_tco2e];
-      const double part = whole > 0 ? *(*this)[Key::operational_tco2e] / whole : 0;
+      const double part = operational_part();
       const auto emitted =
           at_level(product(spreads_.node_power, product(spreads_.pue, spreads_.intensity)));
-      return product(hours_spread(), product(models::in_sum(emitted, part),
-                                             models::in_sum(footprint_spread(), 1 - part)));
+      return product(hours_spread(), models::sum(emitted, footprint_spread(), part));
     }
     case Key::total_params:
     case Key::active_params:
@@ -226,11 +245,9 @@ std::array<Driver, 3> Predicted::drivers() const {
   const bool carbon = (*this)[Key::operational_tco2e].has_value();
   const bool footprint = (*this)[Key::embodied_tco2e].has_value();
   const bool energy = (*this)[Key::node_energy_mwh].has_value();
-  double part = energy ? 1 : 0;
-  if (const auto& whole = (*this)[Key::total_tco2e]; whole && *whole > 0) {
-    part = *(*this)[Key::operational_tco2e] / *whole;
-  }
-  const double rest = (*this)[Key::total_tco2e] ? 1 - part : 0;
+  const bool both = (*this)[Key::total_tco2e].has_value();
+  const double part = both ? operational_part() : energy ? 1 : 0;
+  const double rest = both ? 1 - part : 0;
   const double hours = solved_hours_ || !energy ? 1 : 0;
   struct Candidate {
     std::string_view input;

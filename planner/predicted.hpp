@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 
+#include "planner/draws.hpp"
 #include "planner/estimate.hpp"
 
 namespace pretrain::planner {
@@ -84,10 +85,13 @@ class Predicted {
   models::Spread spread(Key key) const;
   models::Spread at_level(models::Spread spread) const;
   models::Spread step_spread() const;
+  models::Spread booked_spread() const;
   models::Spread hours_spread() const;
+  double operational_part() const;
   models::Spread footprint_spread() const;
 
-  Spreads spreads_;  ///< at 90%
+  std::optional<DrawnSpreads> drawn_;  ///< at the level asked for; absent: closed form
+  Spreads spreads_;                    ///< at 90%
   double interval_ = 0;
   double level_ = 0;          ///< that scales them to the level asked for
   double faster_ = 0;         ///< logarithm of how much faster the peak of the device is

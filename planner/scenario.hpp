@@ -46,6 +46,8 @@ enum class PlanMode {
   best,    ///< whatever the row says: the fastest that fits
 };
 
+class Draws;
+
 /// What a command asks for beside the rows.
 struct EstimateOptions {
   bool blind = false;
@@ -54,7 +56,8 @@ struct EstimateOptions {
   Embodied embodied = Embodied::best;
   Grid grid = Grid::current;
   PlanMode plan = PlanMode::stated;
-  double interval = 0.9;  ///< share of runs that the intervals promise to hold; 0: none
+  double interval = 0.9;         ///< share of runs that the intervals promise to hold; 0: none
+  const Draws* draws = nullptr;  ///< intervals are drawn, else in closed form
 };
 
 /// How the run is divided and what it keeps in memory, as far as the row says it.

@@ -206,7 +206,10 @@ TEST(BadInput, OptionsAndSubcommands) {
   refused({"estimate", database, "--format", "xml"}, "xml");
   refused({"estimate", database, "--method", "guess"}, "guess");
   refused({"estimate", database, "--embodied", "act"}, "act");
-  refused({"estimate", database, "--samples", "10"}, "--samples");
+  for (const char* samples : {"10", "-1", "1.5", "x", "2000000", ""}) {
+    refused({"estimate", database, "--samples", samples}, "--samples");
+  }
+  refused({"estimate", database, "--samples", "100", "--seed", "x"}, "--seed");
   for (const char* level : {"1", "-1", "x", "1.5", "nan", "90%", ""}) {
     refused({"estimate", database, "--interval", level}, "--interval");
   }

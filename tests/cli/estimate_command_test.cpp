@@ -615,6 +615,29 @@ TEST(EstimateCommand, IntervalsAreAsWideAsAsked) {
   EXPECT_FALSE(contains(planner({"estimate", file, "--interval", "0"}).out, "for 90%"));
 }
 
+TEST(EstimateCommand, DrawnIntervalsAreThoseOfTheSeed) {
+  const Program planner;
+  const auto file = planner.write("r.csv", kTimed);
+  const auto drawn = [&](const char* samples, const char* seed) {
+    const auto ran =
+        planner({"estimate", file, "--format", "json", "--samples", samples, "--seed", seed});
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    return ran.out;
+  };
+  const auto first = drawn("200", "7");
+  EXPECT_EQ(drawn("200", "7"), first);
+  EXPECT_NE(drawn("200", "8"), first);
+  const auto closed = planner({"estimate", file, "--format", "json"}).json()["runs"];
+  const auto runs = Json::parse(drawn("5000", "1"))["runs"];
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    for (const auto& [name, quantity] : closed[i]["predicted"].items()) {
+      const auto& other = runs[i]["predicted"][name];
+      EXPECT_EQ(other["value"], quantity["value"]) << name;
+      EXPECT_EQ(other.contains("low"), quantity.contains("low")) << name;
+    }
+  }
+}
+
 TEST(EstimateCommand, CsvHasColumnsForTheIntervalsThatAreAskedFor) {
   const Program planner;
   const auto file = planner.write("r.csv", kTimed);

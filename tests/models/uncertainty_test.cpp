@@ -57,10 +57,13 @@ TEST(Uncertainty, SumsAreAsDrawn) {
   // A part of 90% and one of 10%, as operational and embodied carbon are.
   constexpr Spread a{0.25, 0.25};
   constexpr Spread b{0.5, 0.5};
-  const Spread exact = product(in_sum(a, 0.9), in_sum(b, 0.1));
+  const Spread exact = sum(a, b, 0.9);
   const Spread draws = simulated([&](auto z) { return 0.9 * drawn(a, z()) + 0.1 * drawn(b, z()); });
   EXPECT_NEAR(std::exp(exact.up) / std::exp(draws.up), 1, 0.02);
   EXPECT_NEAR(std::exp(exact.down) / std::exp(draws.down), 1, 0.02);
+  // A sum of one part is that part.
+  EXPECT_NEAR(sum(a, b, 1).up, a.up, 1e-12);
+  EXPECT_NEAR(sum(a, b, 0).down, b.down, 1e-12);
 }
 
 }  // namespace
