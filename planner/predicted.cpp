@@ -186,7 +186,8 @@ models::Spread Predicted::energy_spread(std::string_view scope, bool carbon) con
 }
 
 models::Spread Predicted::spread(Key key) const {
-  if (!(*this)[key] || level_ <= 0) return {};
+  const auto& value = (*this)[key];
+  if (!value || *value == 0 || level_ <= 0) return {};
   using models::product;
   switch (key) {
     case Key::iteration_s:

@@ -264,6 +264,14 @@ TEST(Predicted, WhatIsGivenWidensNothing) {
               std::hypot(footprint, defaults.lifetime_years.spread.down), 1e-12);
 }
 
+TEST(Predicted, NothingOfNothingIsUncertain) {
+  const OneRun run{joined("architecture,device,devices,tokens_b,intensity_kg_per_kwh",
+                          "llama-2-7b,H100,64,1000,0")};
+  EXPECT_EQ(run[Key::operational_tco2e], 0);
+  EXPECT_FALSE(run.predicted().high(Key::operational_tco2e));
+  EXPECT_TRUE(run.predicted().high(Key::facility_energy_mwh));
+}
+
 TEST(Predicted, DriversAreTheWidestInputs) {
   const OneRun run{kTimed};
   const auto drivers = run.predicted().drivers();
