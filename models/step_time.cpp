@@ -340,8 +340,9 @@ class Shard {
 
 /// Work and a wait that partly hide each other: the q-norm, between their sum and their maximum.
 double joined(double work, double wait, double q) {
-  return wait > 0 && work > 0 ? std::pow(std::pow(work, q) + std::pow(wait, q), 1 / q)
-                              : work + wait;
+  if (!(wait > 0 && work > 0)) return work + wait;
+  // Rounding of what is large must not take away from it.
+  return std::max(work, std::pow(std::pow(work, q) + std::pow(wait, q), 1 / q));
 }
 
 }  // namespace

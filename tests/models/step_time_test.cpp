@@ -919,6 +919,18 @@ TEST(StepTime, OptimizerIsSharedOut) {
               0.01 * seconds(whole.time().optimizer) / 16);
 }
 
+TEST(StepTime, NoPartIsNegative) {
+  // So long that the gathers vanish beside the work.
+  for (const double length : {1.0, 4096.0, 1e6, 1e9}) {
+    auto r = fully_sharded(llama_8b(), 64);
+    r.shard.seq_len = length;
+    const auto t = r.time();
+    for (const auto& part : kStepParts) {
+      EXPECT_GE(seconds(t.*part.part), 0) << part.name << " at " << length;
+    }
+  }
+}
+
 TEST(StepTime, FrozenWeightsAreGatheredTwice) {
   auto r = fully_sharded(llama_70b(), 64);
   r.device.links.far = 1e8;  // nothing but the network counts
