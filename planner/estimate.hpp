@@ -187,9 +187,4 @@ bool estimate(const Scenario& scenario, const Catalogue& catalogue, Estimate& re
 void estimate_row(const RunRow& row, const Catalogue& catalogue, const EstimateOptions& options,
                   Result& result);
 
-/// Embodied carbon of the run over another duration than the predicted one: to compare with a
-/// figure that was published for the reported days. Absent when it cannot be computed.
-Known<Mass> embodied_over(const Scenario& scenario, const Estimate& estimate,
-                          const Catalogue& catalogue, Time duration);
-
 }  // namespace pretrain::planner

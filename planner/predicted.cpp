@@ -8,6 +8,7 @@
 
 #include "models/carbon.hpp"
 #include "models/energy.hpp"
+#include "planner/emissions.hpp"
 #include "planner/memory_fit.hpp"
 
 namespace pretrain::planner {
