@@ -22,6 +22,14 @@ const Origin kUsualFill{"memory.fit", "", "", true};
 const Origin kUsualState{"memory.state", "", "", true};
 const Origin kFastestPlan{"the fastest plan that fits", "", "", true};
 const Origin kSpread{"step_spread.csv", "", "", true};
+// Ranges: their sources stand in the rows named.
+const Origin kLostRange{"defaults.csv productive_share, low and high; faults within a factor of 2",
+                        "", "", true};
+const Origin kPowerRange{"power.csv low_w and high_w, else defaults.csv low and high", "", "",
+                         true};
+const Origin kSiteRange{"defaults.csv pue_site, low and high", "", "", true};
+const Origin kUnknownSiteRange{"defaults.csv pue_unknown, low and high", "", "", true};
+const Origin kGridRange{"defaults.csv grid_year, low and high", "", "", true};
 const Origin kFirstPlan{"the first usual plan that fits", "", "", true};
 const Origin kRest{"devices / (tp pp cp)", "", "", true};
 const Origin kBlankDegree{"a blank degree is 1", "", "", true};
@@ -331,16 +339,18 @@ class Proof {
     const bool carbon = e_.carbon.operational.basis != Basis::absent;
     std::vector<Term> terms;
     double squares = 0;
-    const auto take = [&](std::string_view symbol, models::Spread spread, bool counts) {
+    const auto take = [&](std::string_view symbol, models::Spread spread, bool counts,
+                          const Origin& range) {
       if (!counts || spread.up <= 0) return;
-      terms.push_back({symbol, spread.up, "", Basis::catalogue, &kSpread});
+      terms.push_back({symbol, spread.up, "", Basis::catalogue, &range});
       squares += spread.up * spread.up;
     };
-    take("time", spreads.time, solved);
-    take("goodput", spreads.goodput, solved);
-    take("power", spreads.node_power, true);
-    take("pue", spreads.pue, true);
-    take("intensity", spreads.intensity, carbon);
+    take("time", spreads.time, solved, kSpread);
+    take("goodput", spreads.goodput, solved, kLostRange);
+    take("power", spreads.node_power, true, kPowerRange);
+    take("pue", spreads.pue, true,
+         s_.pue.basis == Basis::fallback ? kUnknownSiteRange : kSiteRange);
+    take("intensity", spreads.intensity, carbon, kGridRange);
     if (terms.empty()) return;
     add("interval.product", carbon ? "operational_tco2e_upper_90" : "facility_energy_upper_90",
         std::move(terms), std::sqrt(squares), "1");
