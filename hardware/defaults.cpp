@@ -26,11 +26,6 @@ Defaults Defaults::read(std::string_view text, std::string file) {
     throw InputError({table.file(), 0, 0}, fmt::format("the default '{}' is missing", key),
                      "add a row with this key");
   };
-  result.device_load_gpu = get("device_load_gpu", 0.01, 1);
-  result.device_load_tpu = get("device_load_tpu", 0.01, 1);
-  result.node_over_device = get("node_over_device", 1, 10);
-  result.node_over_device_tpu = get("node_over_device_tpu", 1, 10);
-  result.node_load_of_rating = get("node_load_of_rating", 0.01, 1);
   result.lifetime_years = get("lifetime_years", 0.1, 50);
   result.utilization = get("utilization", 0.01, 1);
   result.llmcarbon_lifetime_years = get("llmcarbon_lifetime_years", 0.1, 50);
@@ -44,7 +39,6 @@ Defaults Defaults::read(std::string_view text, std::string file) {
   result.pue_unknown = get("pue_unknown", 1 / kFactor, kFactor);
   result.pue_site = get("pue_site", 1 / kFactor, kFactor);
   result.grid_year = get("grid_year", 1 / kFactor, kFactor);
-  result.measured_power = get("measured_power", 1 / kFactor, kFactor);
   return result;
 }
 

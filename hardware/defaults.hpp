@@ -23,11 +23,6 @@ class Defaults {
  public:
   static Defaults read(std::string_view text, std::string file);
 
-  Default device_load_gpu;
-  Default device_load_tpu;
-  Default node_over_device;
-  Default node_over_device_tpu;
-  Default node_load_of_rating;
   Default lifetime_years;
   Default utilization;
   Default llmcarbon_lifetime_years;
@@ -40,7 +35,6 @@ class Defaults {
   Default pue_unknown;
   Default pue_site;
   Default grid_year;
-  Default measured_power;
 
  private:
   std::vector<Table> tables_;

@@ -44,7 +44,8 @@ struct Catalogue::Tables {
   std::map<std::string, std::string> replacements;
   std::string directory;
   Lazy<hardware::DeviceCatalogue> devices;
-  Lazy<hardware::PowerTable> power;
+  Lazy<hardware::LoadTable> loads;
+  Lazy<hardware::HostTable> hosts;
   Lazy<hardware::Defaults> defaults;
   Lazy<hardware::GridTable> grid;
   Lazy<hardware::GridTable> grid_2019;
@@ -96,8 +97,11 @@ Catalogue::~Catalogue() = default;
 const hardware::DeviceCatalogue& Catalogue::devices() const {
   return tables_->read(tables_->devices, "devices.csv", hardware::DeviceCatalogue::read);
 }
-const hardware::PowerTable& Catalogue::power() const {
-  return tables_->read(tables_->power, "power.csv", hardware::PowerTable::read);
+const hardware::LoadTable& Catalogue::loads() const {
+  return tables_->read(tables_->loads, "loads.csv", hardware::LoadTable::read);
+}
+const hardware::HostTable& Catalogue::hosts() const {
+  return tables_->read(tables_->hosts, "hosts.csv", hardware::HostTable::read);
 }
 const hardware::Defaults& Catalogue::defaults() const {
   return tables_->read(tables_->defaults, "defaults.csv", hardware::Defaults::read);

@@ -39,7 +39,8 @@ class Catalogue {
   Catalogue& operator=(const Catalogue&) = delete;
 
   const hardware::DeviceCatalogue& devices() const;
-  const hardware::PowerTable& power() const;
+  const hardware::LoadTable& loads() const;
+  const hardware::HostTable& hosts() const;
   const hardware::Defaults& defaults() const;
   const hardware::GridTable& grid(Grid which) const;
   const hardware::SiteTable& pue() const;

@@ -1,100 +1,133 @@
 #include "planner/emissions.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "models/carbon.hpp"
 #include "models/embodied.hpp"
 #include "models/energy.hpp"
+#include "models/power.hpp"
+#include "models/training_compute.hpp"
 
 namespace pretrain::planner {
 
 namespace {
 
-constexpr double kLimitTolerance = 0.01;
+/// Of the draw of a node that its accelerators have at least, whatever its host is.
+constexpr double kLeastShare = 0.3;
 
 template <class T>
 Known<T> computed(T value) {
   return known(value, Basis::model, nullptr);
 }
 
-/// Whether the power limit is the catalogue's, unstated or stated as it is.
-bool stock_limit(const Scenario& s) {
-  return s.tdp.basis != Basis::given || !s.device->tdp ||
-         std::abs(*s.tdp / *s.device->tdp - 1.0) <= kLimitTolerance;
-}
-
-/// A measured draw, brought to the stated power limit when that is another one.
-Known<DevicePower> at_limit(const hardware::MeasuredPower& measured, const Scenario& s,
-                            std::string_view& equation) {
-  if (!stock_limit(s)) {
-    equation = "power.scaled";
-    return known(models::draw_at_limit(measured.average, *s.tdp, *s.device->tdp), Basis::model,
-                 &measured.origin);
+/// Levels are measured at the usual limit: under a lower one what would draw more is held, and the
+/// rest is a larger share of what is left.
+models::LoadLevels under_limit(models::LoadLevels levels, DevicePower idle, DevicePower usual,
+                               DevicePower most) {
+  if (most >= usual) return levels;
+  const double wider = (usual - idle) / (most - idle);
+  for (double* level :
+       {&levels.products, &levels.slow, &levels.traffic, &levels.exchange, &levels.wait}) {
+    *level = std::min(1.0, wider * *level);
   }
-  return known(measured.average, Basis::catalogue, &measured.origin);
+  return levels;
 }
 
-/// Of a draw that was measured on other runs.
-models::Spread spread_of(const hardware::MeasuredPower& measured,
-                         const hardware::Defaults& defaults) {
-  return measured.spread.value_or(defaults.measured_power.spread);
+/// How near to the ceiling of matrix products a device comes at a utilization, all its time.
+double pace_of(const Scenario& s, const Estimate& e, const models::StepConstants& constants) {
+  const auto& q = e.step.question;
+  const auto ceiling = models::step_speed(q ? q->device : step_device(s),
+                                          q ? q->stack : models::StepStack{}, constants)
+                           .products;
+  double rate = (*e.rate.flops).in(flop / second / device);
+  if (s.counted && e.work.per_token) {
+    // What the matrix units do: attention that is masked costs nothing, what is computed again
+    // does.
+    auto mode = s.mode;
+    if (q) mode.recompute = q->shard.recompute;
+    using models::FlopConvention;
+    const auto in = [&](FlopConvention convention) {
+      return models::training_flop_per_token(e.work.token, convention, mode);
+    };
+    rate *= in(FlopConvention::model_causal)*in(FlopConvention::hardware) /
+            in(FlopConvention::model_full) / *e.work.per_token;
+  }
+  return rate / ceiling;
 }
 
-void find_power(const Scenario& s, const Catalogue& catalogue, PowerDraw& power, Spreads& spreads) {
-  using Scope = hardware::PowerTable::Scope;
-  const auto& defaults = catalogue.defaults();
-  const bool tpu = s.device != nullptr && s.device->kind == "tpu";
-  const auto& load = tpu ? defaults.device_load_tpu : defaults.device_load_gpu;
-  const auto& ratio = tpu ? defaults.node_over_device_tpu : defaults.node_over_device;
-  const auto* measured_device =
-      s.device != nullptr ? catalogue.power().find(s.device->id, Scope::device) : nullptr;
-  const auto* measured_node =
-      s.device != nullptr ? catalogue.power().find(s.device->id, Scope::node) : nullptr;
-
-  if (s.device_power && !s.system_power) {
-    power.device = s.device_power;
-    power.node = known(models::node_draw(*power.device, ratio.value), Basis::model, &ratio.origin);
-    power.node_equation = "power.node.over_device";
-    spreads.node_power = ratio.spread;
+/// What the device does: as its step says, else as its rate, else as usual.
+void find_shares(const Scenario& s, const Estimate& e, const models::StepConstants& constants,
+                 const hardware::LoadFamily& family, PowerDraw& power) {
+  // The regression is of large decoders on many devices: it says nothing of other runs.
+  const bool measured =
+      s.mfu || (e.rate.mfu.origin != nullptr && e.rate.mfu.origin->place == "efficiency.implied");
+  const auto& step = e.step;
+  power.known_step = step.question.has_value();
+  if (!(measured || power.known_step) || s.device == nullptr || !s.peak) {
+    power.pace = known(family.pace, Basis::fallback, family.origin);
+    power.shares = models::usual_load_shares(family.pace);
     return;
   }
+  double pace = pace_of(s, e, constants);
+  if (power.known_step) pace *= step.time.total() / models::computing(step.time);
+  power.pace = computed(std::min(1.0, pace));
+  power.shares = power.known_step ? models::load_shares(step.time, *power.pace)
+                                  : models::usual_load_shares(*power.pace);
+  if (e.duration.shares) power.shares = models::booked_shares(power.shares, *e.duration.shares);
+}
+
+/// The draw of the device alone, by the work that it does.
+void find_device_power(const Scenario& s, const Catalogue& catalogue, const Estimate& e,
+                       PowerDraw& power, Spreads& spreads) {
+  if (!s.tdp) return;
+  const auto& family = catalogue.loads().find(s.device);
+  power.idle = s.device != nullptr && s.device->idle
+                   ? known(*s.device->idle, Basis::catalogue, &s.device->origin)
+                   : known(family.idle_share * *s.tdp, Basis::fallback, family.origin);
+  power.most = known(family.most_share * *s.tdp, Basis::fallback, family.origin);
+  if (*power.idle > *power.most) power.idle = known(*power.most, Basis::fallback, family.origin);
+  power.levels = family.levels;
+  if (s.device != nullptr && s.device->tdp) {
+    power.levels =
+        under_limit(power.levels, *power.idle, family.most_share * *s.device->tdp, *power.most);
+  }
+  find_shares(s, e, catalogue.step_constants(), family, power);
+  power.load = models::load(power.shares, power.levels);
+  power.device =
+      known(models::device_draw(*power.idle, *power.most, power.load), Basis::model, family.origin);
+  power.device_equation = "power.device.load";
+  spreads.device_power = power.known_step ? family.known_spread : family.usual_spread;
+}
+
+void find_power(const Scenario& s, const Catalogue& catalogue, const Estimate& e, PowerDraw& power,
+                Spreads& spreads) {
+  const auto* host = catalogue.hosts().find(s.device);
+  if (host == nullptr) return;
+  auto draw = host->draw;
+  if (s.devices_per_node.basis == Basis::given) draw.devices = *s.devices_per_node * device;
+  power.host = host;
+  power.host_draw = draw;
   if (s.system_power) {
     power.node = s.system_power;
-  } else if (measured_node != nullptr) {
-    power.node = at_limit(*measured_node, s, power.node_equation);
-    spreads.node_power = spread_of(*measured_node, defaults);
-  }
-  if (measured_device != nullptr && !s.system_power) {
-    power.device = at_limit(*measured_device, s, power.device_equation);
-    spreads.device_power = spread_of(*measured_device, defaults);
-  } else if (power.node) {
     power.device =
-        known(models::device_share_of_node(*power.node, ratio.value), Basis::model, &ratio.origin);
+        known(std::max(kLeastShare * *power.node, models::device_share_of_node(*power.node, draw)),
+              Basis::model, &host->origin);
     power.device_equation = "power.device.share";
-    spreads.device_power = models::product(spreads.node_power, models::inverse(ratio.spread));
-  } else if (s.tdp) {
-    spreads.device_power = load.spread;
-    power.device = known(models::device_draw(load.value, *s.tdp), Basis::model, &load.origin);
-    power.device_equation = "power.device.load";
+    const double share = *power.device / *power.node;
+    spreads.device_power = models::sum({}, models::inverse(host->spread), share);
+    return;
   }
-  if (power.node || !power.device) return;
-  if (s.device != nullptr && s.device->server_max_power && s.device->devices_per_server) {
-    DevicePower draw =
-        models::node_draw_of_rating(*s.device->server_max_power, *s.device->devices_per_server,
-                                    defaults.node_load_of_rating.value);
-    power.node_equation = "power.node.rating";
-    if (!stock_limit(s)) {
-      draw = models::draw_at_limit(draw, *s.tdp, *s.device->tdp);
-      power.node_equation = "power.scaled";
-    }
-    power.node = known(draw, Basis::model, &defaults.node_load_of_rating.origin);
-    spreads.node_power = defaults.node_load_of_rating.spread;
+  if (s.device_power) {
+    power.device = s.device_power;
+  } else {
+    find_device_power(s, catalogue, e, power, spreads);
   }
-  if (!power.node || *power.node < *power.device) {
-    power.node = known(models::node_draw(*power.device, ratio.value), Basis::model, &ratio.origin);
-    power.node_equation = "power.node.over_device";
-    spreads.node_power = models::product(spreads.device_power, ratio.spread);
-  }
+  if (!power.device) return;
+  power.node = known(models::node_draw(*power.device, draw), Basis::model, &host->origin);
+  power.node_equation = "power.node";
+  const double share = *power.device / (*power.device + draw.components / draw.devices);
+  spreads.node_power = models::sum(spreads.device_power, host->spread, share);
 }
 
 /// Of what a site has, by where it is from.
@@ -219,7 +252,7 @@ void emit_carbon(const Scenario& s, const EnergyUse& energy, CarbonResult& carbo
 
 void find_emissions(const Scenario& s, const Catalogue& catalogue, Estimate& e,
                     Warnings& warnings) {
-  find_power(s, catalogue, e.power, e.spreads);
+  find_power(s, catalogue, e, e.power, e.spreads);
   find_site_spreads(s, catalogue.defaults(), e.spreads);
   find_time_spreads(e, catalogue.defaults(), e.spreads);
   if (e.duration.booked) {

@@ -235,10 +235,21 @@ class Solver {
   /// Utilization from the time of a step. False with no failure where that cannot be known.
   bool find_step() {
     auto& d = e_.duration;
-    if (!d.devices) return d.tokens && d.days && find_devices();
-    const auto mfu = step_on(d.devices, warnings_);
+    if (!d.devices && !d.booked) return d.tokens && d.days && find_devices();
+    const auto mfu = d.devices ? step_on(d.devices, warnings_) : step_on_usual();
     if (mfu) take(*mfu);
     return mfu.has_value();
+  }
+
+  /// Hours are known, but not of how many devices: one node, or as many as hold the run.
+  std::optional<double> step_on_usual() {
+    constexpr double kMost = 1 << 16;
+    Warnings unsaid;
+    for (double devices = std::max({1.0, *s_.devices_per_node, s_.plan.replica()});; devices *= 2) {
+      const auto number = known(devices * device, Basis::fallback, s_.devices_per_node.origin);
+      const auto mfu = step_on(number, unsaid);
+      if (!mfu || devices >= kMost || !e_.fit.verdict || e_.fit.verdict->fits) return mfu;
+    }
   }
 
   /// As few devices as hold the run and are done in the stated days: the plan sets their speed, and

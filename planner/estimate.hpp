@@ -70,8 +70,18 @@ struct Fit {
 struct PowerDraw {
   Known<DevicePower> device;
   Known<DevicePower> node;
-  std::string_view device_equation;  ///< empty when it was given or measured as it is
+  std::string_view device_equation;  ///< empty when it was given
   std::string_view node_equation;
+  // Where the draw of the device is modeled.
+  Known<DevicePower> idle;
+  Known<DevicePower> most;
+  Known<double> pace;  ///< share of the ceiling that kernels which compute reach, or all do
+  models::LoadShares shares;
+  models::LoadLevels levels;
+  double load = 0;
+  bool known_step = false;
+  const hardware::Host* host = nullptr;  ///< the rest of the server
+  models::HostDraw host_draw;
 };
 
 /// How far what was not given may lie from what was taken, in 90% of all cases.

@@ -9,6 +9,7 @@
 #include "models/core/units.hpp"
 #include "models/efficiency.hpp"
 #include "models/parameters.hpp"
+#include "models/power.hpp"
 #include "models/state_space.hpp"
 #include "planner/memory_fit.hpp"
 
@@ -25,7 +26,7 @@ const Origin kSpread{"step_spread.csv", "", "", true};
 // Ranges: their sources stand in the rows named.
 const Origin kLostRange{"defaults.csv productive_share, low and high; faults within a factor of 2",
                         "", "", true};
-const Origin kPowerRange{"power.csv low_w and high_w, else defaults.csv low and high", "", "",
+const Origin kPowerRange{"loads.csv known_step or unknown_step, and hosts.csv low and high", "", "",
                          true};
 const Origin kSiteRange{"defaults.csv pue_site, low and high", "", "", true};
 const Origin kUnknownSiteRange{"defaults.csv pue_unknown, low and high", "", "", true};
@@ -508,45 +509,64 @@ class Proof {
         v.fits ? 1 : 0, "1");
   }
 
-  void one_power(std::string_view equation, std::string_view name, const Known<DevicePower>& draw) {
-    if (equation.empty()) return;
-    const double watts = (*draw).in(kWattPerDevice);
-    // The table value that was put in, read back from the result.
-    const auto from_table = [&](std::string_view symbol, double value, std::string_view unit = "") {
-      return Term{symbol, value, unit, Basis::fallback, draw.origin};
-    };
-    std::vector<Term> terms;
-    if (equation == "power.device.load") {
-      terms = {from_table("load", *draw / *s_.tdp), term("TDP", s_.tdp, kWattPerDevice, "W")};
-    } else if (equation == "power.device.share") {
-      terms = {term("P_node", e_.power.node, kWattPerDevice, "W"),
-               from_table("k", *e_.power.node / *draw)};
-    } else if (equation == "power.node.over_device") {
-      terms = {from_table("k", *draw / *e_.power.device),
-               term("P_device", e_.power.device, kWattPerDevice, "W")};
-    } else if (equation == "power.node.rating") {
-      const auto rating = *s_.device->server_max_power;
-      const auto devices = *s_.device->devices_per_server;
-      terms = {from_table("load", *draw / (rating / devices)),
-               {"rating", rating.in(watt), "W", Basis::catalogue, &s_.device->origin},
-               {"n_s", devices.in(device), "devices", Basis::catalogue, &s_.device->origin}};
-    } else if (equation == "power.scaled") {
-      const double limit = s_.device->tdp->in(kWattPerDevice);
-      terms = {
-          {"P_m", watts * limit / (*s_.tdp).in(kWattPerDevice), "W", Basis::catalogue, draw.origin},
-          term("limit", s_.tdp, kWattPerDevice, "W"),
-          {"limit_m", limit, "W", Basis::catalogue, &s_.device->origin}};
+  /// Shares of time and levels of draw: what they are made of, and the load that they make.
+  void load() {
+    const auto& p = e_.power;
+    if (p.known_step) {
+      const auto& g = e_.duration.shares;
+      add("power.shares", "products_share",
+          {term("pace", p.pace),
+           modeled("compute", models::computing(e_.step.time).in(second), "s"),
+           modeled("total", e_.step.time.total().in(second), "s"),
+           modeled("waits", g ? g->checkpoints + g->restarts : 0, "")},
+          p.shares.products, "1");
+    } else {
+      add("power.shares.usual", "products_share", {term("pace", p.pace)}, p.shares.products, "1");
     }
-    add(equation, name, std::move(terms), watts, "W");
+    const auto shared = [&](std::string_view symbol, double value) {
+      return Term{symbol, value, "", p.known_step ? Basis::model : Basis::fallback,
+                  p.known_step ? nullptr : p.most.origin};
+    };
+    const auto level = [&](std::string_view symbol, double value) {
+      return Term{symbol, value, "", Basis::fallback, p.most.origin};
+    };
+    add("power.load", "load",
+        {shared("s_products", p.shares.products), level("a_products", p.levels.products),
+         shared("s_slow", p.shares.slow), level("a_slow", p.levels.slow),
+         shared("s_traffic", p.shares.traffic), level("a_traffic", p.levels.traffic),
+         shared("s_exchange", p.shares.exchange), level("a_exchange", p.levels.exchange),
+         shared("s_wait", p.shares.wait), level("a_wait", p.levels.wait)},
+        p.load, "1");
+    add("power.device.load", "device_power_w",
+        {term("P_idle", p.idle, kWattPerDevice, "W"), term("P_most", p.most, kWattPerDevice, "W"),
+         modeled("load", p.load, "")},
+        (*p.device).in(kWattPerDevice), "W");
+  }
+
+  void host(std::string_view equation, std::string_view name, std::string_view from,
+            const Known<DevicePower>& input, const Known<DevicePower>& draw) {
+    const auto& p = e_.power;
+    const auto of_host = [&](std::string_view symbol, double value, std::string_view unit) {
+      return Term{symbol, value, unit, Basis::fallback, &p.host->origin};
+    };
+    add(equation, name,
+        {term(from, input, kWattPerDevice, "W"),
+         of_host("P_host", p.host_draw.components.in(watt), "W"),
+         of_host("n_s", p.host_draw.devices.in(device), "devices"),
+         of_host("f", p.host_draw.fan_share, ""),
+         of_host("eta", p.host_draw.supply_efficiency, "")},
+        (*draw).in(kWattPerDevice), "W");
   }
 
   void power() {
     if (!e_.duration.booked) return;
-    // The node first where the device is derived from it.
-    const bool device_from_node = e_.power.device_equation == "power.device.share";
-    if (device_from_node) one_power(e_.power.node_equation, "node_power_w", e_.power.node);
-    one_power(e_.power.device_equation, "device_power_w", e_.power.device);
-    if (!device_from_node) one_power(e_.power.node_equation, "node_power_w", e_.power.node);
+    const auto& p = e_.power;
+    if (p.device_equation == "power.device.load") load();
+    if (p.device_equation == "power.device.share") {
+      host(p.device_equation, "device_power_w", "P_node", p.node, p.device);
+    }
+    if (!p.node_equation.empty())
+      host(p.node_equation, "node_power_w", "P_device", p.device, p.node);
   }
 
   void energy() {

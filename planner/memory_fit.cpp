@@ -31,6 +31,7 @@ using models::StateBytes;
 /// Micro-batches of a step whose batch is unknown: enough to fill any pipeline.
 constexpr double kPlenty = 1000;
 /// Tokens of a replica at a time: no more make anything faster.
+constexpr double kOneSequence = 2048;  // tokens
 constexpr double kUsualTokens = 32768;
 /// From then on attention without stored scores was usual, and a loss in one kernel in FSDP and
 /// XLA; a year later in the others.
@@ -169,8 +170,9 @@ FitQuestion fit_question(const Scenario& s, const MemoryPlan& plan) {
     split(s.batch ? std::max(1.0, std::ceil(share / *p.micro_batches)) : 1);
     q.micro_batch = r.micro_batch;
   } else if (r.stack == Stack::megatron && !s.global_batch) {
-    split(1);
-    q.micro_batch = r.micro_batch;
+    // A sequence of a decoder, or as many tokens in shorter ones; halved until it fits.
+    split(std::max(1.0, std::floor(kOneSequence / r.seq_len)));
+    if (r.micro_batch <= 1) q.micro_batch = r.micro_batch;
   } else {
     // The largest that keeps every stage at work, up to the usual; halved until it fits.
     const double most = std::min(share / (plan.pp > 1 ? kFilled * plan.pp : 1),

@@ -276,6 +276,14 @@ std::array<Driver, 3> Predicted::drivers() const {
   return most;
 }
 
+/// A draw that equals the limit of the device was looked up, not measured.
+static bool is_limit(const RunRow& row, const Scenario& s) {
+  const auto reported = row.number(Col::reported_device_power_w);
+  constexpr double kSame = 0.001;
+  return reported && s.device != nullptr && s.device->tdp &&
+         std::abs(*reported / s.device->tdp->in(watt / device) - 1) < kSame;
+}
+
 void Comparisons::add(Comparison c) {
   if (!c.reason.empty()) {
     c.predicted.reset();
@@ -358,7 +366,7 @@ Comparisons::Comparisons(const RunRow& row, const Result& result, const Predicte
             unless(static_cast<bool>(duration.booked), kNoHours));
   const auto basis = row.text(Col::energy_basis);
   plain_one(Col::reported_device_power_w, Key::device_power_w,
-            basis == "device_hours_x_constant"
+            basis == "device_hours_x_constant" || is_limit(row, result.scenario)
                 ? kAssumedPower
                 : unless(static_cast<bool>(result.estimate.power.device), kNoPower));
 

@@ -51,13 +51,8 @@ Stack usual_stack(const models::MemoryPlan& plan, bool experts) {
 
 }  // namespace
 
-std::optional<StepQuestion> step_question(const Scenario& s, const models::MemoryBasis& memory,
-                                          const models::TokenWork& work) {
-  if (!s.has_architecture || s.device == nullptr || !s.peak) return std::nullopt;
-  std::optional<StepQuestion> question{std::in_place};
-  auto& q = *question;
-  q.model = models::step_model(s.architecture, *s.work_seq_len, memory, work);
-  auto& d = q.device;
+models::StepDevice step_device(const Scenario& s) {
+  models::StepDevice d;
   for (const auto& g : kGenerations) {
     if (g.name == s.device->generation) d.generation = g.generation;
   }
@@ -98,9 +93,19 @@ std::optional<StepQuestion> step_question(const Scenario& s, const models::Memor
     d.domain = std::min(d.domain, d.per_node);
     if (d.maker != Maker::nvidia || d.domain <= kSwitched) d.links.wired = d.domain;
   }
+  return d;
+}
+
+std::optional<StepQuestion> step_question(const Scenario& s, const models::MemoryBasis& memory,
+                                          const models::TokenWork& work) {
+  if (!s.has_architecture || s.device == nullptr || !s.peak) return std::nullopt;
+  std::optional<StepQuestion> question{std::in_place};
+  auto& q = *question;
+  q.model = models::step_model(s.architecture, *s.work_seq_len, memory, work);
+  q.device = step_device(s);
   if (s.mode.phase == models::Phase::distill) q.teacher_params = s.mode.teacher_params;
-  q.unseen = d.generation == Generation::other;
-  q.run_class = class_of(s, d);
+  q.unseen = q.device.generation == Generation::other;
+  q.run_class = class_of(s, q.device);
   return question;
 }
 

@@ -24,6 +24,9 @@ struct StepQuestion {
   bool chosen = false;  ///< the plan is not stated: as people run such models
 };
 
+/// What the catalogue and the row say of the device. The device and its peak are known.
+models::StepDevice step_device(const Scenario& scenario);
+
 /// The question but for its plan; absent where architecture or device are not known well enough.
 /// `memory` and `work`: of the scenario's architecture and sequence.
 std::optional<StepQuestion> step_question(const Scenario& scenario,

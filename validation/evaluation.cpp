@@ -95,24 +95,11 @@ std::string_view taken_as_given(Key key, const Result& result) {
 }
 
 /// Why a comparison tells nothing of the prediction; empty when it does.
-std::string_view unfair(const planner::Comparison& compared, const RunRow& row,
-                        const Result& result, const planner::Catalogue& catalogue) {
+std::string_view unfair(const planner::Comparison& compared, const RunRow& row) {
   const bool energy = is_energy(compared.key);
   if (!energy && compared.key != Key::device_power_w) return {};
   if (energy && row.text(Col::energy_basis) == "device_hours_x_constant") {
     return "energy from an assumed wattage: only its hours are a measurement";
-  }
-  const auto* device = result.scenario.device;
-  if (device == nullptr) return {};
-  using Scope = hardware::PowerTable::Scope;
-  // Where its own draw is taken, the table is not asked.
-  if (result.scenario.system_power || result.scenario.device_power) return {};
-  for (const auto scope : {Scope::device, Scope::node}) {
-    const auto* measured = catalogue.power().find(device->id, scope);
-    if (measured == nullptr) continue;
-    for (const auto id : split(measured->runs, ';')) {
-      if (id == row.text(Col::id)) return "the draw of its device was measured on this very run";
-    }
   }
   return {};
 }
@@ -299,7 +286,7 @@ void Cases::row(const RunRow& row, Part& base) const {
   for (const auto& compared : comparisons) {
     if (const auto why = taken_as_given(compared.key, result); !why.empty()) {
       if (reason.empty()) reason = why;
-    } else if (const auto unfit = unfair(compared, row, result, catalogue_); !unfit.empty()) {
+    } else if (const auto unfit = unfair(compared, row); !unfit.empty()) {
       reason = unfit;
     } else if (compared.predicted && compared.delta && compared.reported > 0) {
       c.measured.push_back({.key = compared.key,

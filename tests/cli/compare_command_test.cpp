@@ -62,7 +62,8 @@ TEST(CompareCommand, EnergyAndCarbonFollowFromTheInputs) {
                 runs[1]["predicted"][key]["value"].get<double>() /
                     runs[0]["predicted"][key]["value"].get<double>());
   }
-  expect_near(ratios[0]["ratios"]["facility_energy_mwh"].get<double>(), 4);
+  // Four times the device hours; each model keeps its devices as busy as it does.
+  EXPECT_NEAR(ratios[0]["ratios"]["facility_energy_mwh"].get<double>(), 4, 0.3);
   expect_near(ratios[0]["ratios"]["tokens"].get<double>(),
               runs[1]["inputs"]["tokens_b"]["value"].get<double>() /
                   runs[0]["inputs"]["tokens_b"]["value"].get<double>());

@@ -244,13 +244,15 @@ TEST(EstimateWork, SolvesForWhatIsBlank) {
   expect_near((*hours_and_days.result().estimate.duration.devices).in(device), 10);
   const OneRun regressed{joined("params_b,device,tokens_b,devices", "30,A100,600,1024"), kSixNd};
   const auto hours = digits(regressed[Key::device_hours]);
-  for (const auto& options : {EstimateOptions{}, kSixNd}) {
-    const OneRun only_hours{joined("params_b,device,device_hours", "30,A100," + hours), options};
-    expect_near(*only_hours.result().estimate.duration.tokens, 600e9);
-    EXPECT_FALSE(only_hours.has(Key::training_days)) << "hours alone say nothing about days";
-    EXPECT_EQ(place_of(only_hours.result().estimate.rate.mfu), "efficiency.llmcarbon")
-        << "nor about devices, without which there is no step";
-  }
+  const OneRun only_hours{joined("params_b,device,device_hours", "30,A100," + hours), kSixNd};
+  expect_near(*only_hours.result().estimate.duration.tokens, 600e9);
+  // Hours alone say nothing about devices and days: the rate is that of as few as hold the run.
+  const OneRun few{joined("params_b,device,device_hours", "30,A100," + hours)};
+  EXPECT_FALSE(few.has(Key::training_days));
+  EXPECT_FALSE(few.result().estimate.duration.devices);
+  const OneRun node{joined("params_b,device,devices,device_hours", "30,A100,8," + hours)};
+  EXPECT_EQ(place_of(few.result().estimate.rate.mfu), "efficiency.step");
+  expect_near(*few.result().estimate.rate.mfu, *node.result().estimate.rate.mfu);
 }
 
 TEST(EstimateWork, StepsSolveForWhatIsBlank) {
@@ -453,7 +455,7 @@ TEST(EstimateWork, IterationsFillTheTraining) {
   const double steps = 600e9 / (2048.0 * 1024.0);
   const double useful = *run.result().estimate.duration.goodput;
   EXPECT_LT(useful, 0.95);
-  EXPECT_GT(useful, 0.85);
+  EXPECT_GT(useful, 0.75);
   expect_near(steps * run[Key::iteration_s] / 86400 / useful, run[Key::training_days]);
   EXPECT_FALSE(OneRun(joined("params_b,device,devices,tokens_b,seq_len", "30,A100,8,1,2048"))
                    .has(Key::iteration_s));

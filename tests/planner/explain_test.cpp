@@ -216,13 +216,31 @@ const std::map<std::string, Equation, std::less<>>& equations() {
        [](const Terms& t) {
          return t.at("C") / (t.at("peak") * kTera * t.at("n_T") * kSecondsPerHour * t.at("g"));
        }},
-      {"power.device.load", [](const Terms& t) { return t.at("load") * t.at("TDP"); }},
-      {"power.device.share", [](const Terms& t) { return t.at("P_node") / t.at("k"); }},
-      {"power.node.over_device", [](const Terms& t) { return t.at("k") * t.at("P_device"); }},
-      {"power.node.rating",
-       [](const Terms& t) { return t.at("load") * t.at("rating") / t.at("n_s"); }},
-      {"power.scaled",
-       [](const Terms& t) { return t.at("P_m") * t.at("limit") / t.at("limit_m"); }},
+      {"power.shares",
+       [](const Terms& t) {
+         return t.at("pace") * t.at("compute") / t.at("total") * (1 - t.at("waits"));
+       }},
+      {"power.shares.usual", [](const Terms& t) { return t.at("pace"); }},
+      {"power.load",
+       [](const Terms& t) {
+         double load = 0;
+         for (const std::string kind : {"products", "slow", "traffic", "exchange", "wait"}) {
+           load += t.at("s_" + kind) * t.at("a_" + kind);
+         }
+         return load;
+       }},
+      {"power.device.load",
+       [](const Terms& t) {
+         return t.at("P_idle") + (t.at("P_most") - t.at("P_idle")) * t.at("load");
+       }},
+      {"power.device.share",
+       [](const Terms& t) {
+         return t.at("P_node") * t.at("eta") / (1 + t.at("f")) - t.at("P_host") / t.at("n_s");
+       }},
+      {"power.node",
+       [](const Terms& t) {
+         return (t.at("P_device") + t.at("P_host") / t.at("n_s")) * (1 + t.at("f")) / t.at("eta");
+       }},
       {"energy.device", [](const Terms& t) { return t.at("P_device") * t.at("n_T") / 1e6; }},
       {"energy.node", [](const Terms& t) { return t.at("P_node") * t.at("n_T") / 1e6; }},
       {"energy.facility", [](const Terms& t) { return t.at("PUE") * t.at("E_node"); }},
@@ -277,7 +295,8 @@ TEST(Explain, EachStepFollowsFromItsTerms) {
   for (const auto& equation : shipped_catalogue().equations().all()) {
     if (equation.id == "efficiency.llmcarbon.throughput" || equation.id == "params.block" ||
         equation.id == "params.mtp" || equation.id == "params.state_space" ||
-        equation.id == "traffic.state_space" || part_of_a_step(equation.id)) {
+        equation.id == "traffic.state_space" || equation.id == "power.shares.booked" ||
+        part_of_a_step(equation.id)) {
       continue;
     }
     EXPECT_TRUE(used.contains(equation.id)) << equation.id << " is never shown";
@@ -325,7 +344,10 @@ TEST(Explain, StepsUseOnlyWhatStandsBefore) {
                                                 "memory.activations.state_space",
                                                 "step.time",
                                                 "efficiency.step",
-                                                "goodput.interruptions"};
+                                                "goodput.interruptions",
+                                                "power.shares",
+                                                "power.shares.usual",
+                                                "power.load"};
   for (const auto& [csv, options] : cases()) {
     const OneRun run{csv, options};
     std::vector<double> results;

@@ -13,10 +13,12 @@
 namespace pretrain::planner {
 namespace {
 
-// One A100 for 1000 hours at PUE 1.1 and 0.4 kg/kWh, in MWh: device 0.887 x 400 W, node 0.76 x
-// 6500 W / 8 (defaults.csv).
-constexpr double kDevice = 0.3548;
-constexpr double kNode = 0.6175;
+// One A100 for 1000 hours at PUE 1.1 and 0.4 kg/kWh, in MWh.
+double energy(Key key) {
+  return OneRun{"device,device_hours,pue,intensity_kg_per_kwh\nA100,1000,1.1,0.4\n"}[key];
+}
+const double kDevice = energy(Key::device_energy_mwh);
+const double kNode = energy(Key::node_energy_mwh);
 constexpr double kPue = 1.1;
 constexpr double kIntensity = 0.4;
 
@@ -277,9 +279,8 @@ TEST(Predicted, DriversAreTheWidestInputs) {
   const auto drivers = run.predicted().drivers();
   std::set<std::string_view> inputs;
   for (const auto& driver : drivers) inputs.insert(driver.input);
-  // Of an A100 only the rating of its server is known; the time of a step and what is lost are
-  // models.
-  EXPECT_EQ(inputs, (std::set<std::string_view>{"goodput", "system_power_w", "time of a step"}));
+  // A site of which nothing is known; the time of a step and what is lost are models.
+  EXPECT_EQ(inputs, (std::set<std::string_view>{"goodput", "pue", "time of a step"}));
   EXPECT_GE(drivers[0].factor, drivers[1].factor);
   EXPECT_GE(drivers[1].factor, drivers[2].factor);
   EXPECT_GT(drivers[2].factor, 1);
