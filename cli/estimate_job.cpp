@@ -267,7 +267,9 @@ void EstimateJob::remark(const std::string& text) {
 }
 
 std::string EstimateJob::opening() const {
-  return options_.format == Format::csv ? csv_header(options_.csv_intervals) : std::string{};
+  return options_.format == Format::csv
+             ? csv_header(options_.csv_intervals, options_.estimate.asked)
+             : std::string{};
 }
 
 void EstimateJob::finish() {

@@ -15,6 +15,7 @@
 #include "cli/exit.hpp"
 #include "cli/files.hpp"
 #include "db/store.hpp"
+#include "planner/beside.hpp"
 #include "planner/estimate.hpp"
 #include "planner/predicted.hpp"
 #include "planner/run_table.hpp"
@@ -27,6 +28,7 @@ enum class Format { table, json, jsonl, csv, markdown };
 /// What a command wants done with the rows of a table.
 struct JobOptions {
   planner::EstimateOptions estimate;
+  std::shared_ptr<const planner::HourlyGrid> hourly;
   std::shared_ptr<const planner::Draws> draws;  ///< that `estimate` points to; null: closed form
   Format format = Format::table;
   std::string where;           ///< only runs of this name or id; empty: all
@@ -72,6 +74,7 @@ struct ReportRow {
   std::string grid_scope;  ///< direct or lifecycle; empty when the intensity was given
   std::vector<ReportedNumber> reported;
   std::vector<FilledIn> filled_in;
+  std::vector<planner::Line> beside;  ///< those that were asked for
   std::string proof;
 
   const ReportedNumber* find(planner::Key key) const;
@@ -148,7 +151,7 @@ std::string json_document(const planner::Catalogue& catalogue, std::string_view 
                           std::string_view more);
 
 /// Header and rows of the CSV output.
-std::string csv_header(bool intervals);
+std::string csv_header(bool intervals, const planner::Asked& asked);
 class CsvRows {
  public:
   explicit CsvRows(bool intervals);
@@ -173,8 +176,8 @@ std::string footnotes(const std::vector<ReportRow>& rows);
 std::string filled_in_text(const std::vector<ReportRow>& rows);
 std::string markdown_text(const std::vector<ReportRow>& rows);
 /// The chain of one run as a proof.
-std::string proof_text(std::string_view name, const planner::Result& result,
-                       const planner::Catalogue& catalogue);
+std::string proof_text(std::string_view name, const planner::RunRow& row,
+                       const planner::Result& result, const planner::Catalogue& catalogue);
 ReportRow report_row(const planner::RunRow& row, const planner::Result& result,
                      const planner::Catalogue& catalogue, bool explain);
 

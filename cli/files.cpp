@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -71,6 +72,25 @@ InputFile::InputFile(const std::string& path) : name_{path}, stream_{&file_} {
                          ? "check the name; `planner init > my.csv` makes a table to fill in"
                          : "check the permissions of the file");
   }
+}
+
+std::string read_whole(const std::string& path) {
+  constexpr std::size_t kMost = std::size_t{256} << 20;
+  InputFile input{path};
+  std::string text;
+  std::array<char, 1 << 16> part;
+  while (input.stream().read(part.data(), part.size()), input.stream().gcount() > 0) {
+    text.append(part.data(), static_cast<std::size_t>(input.stream().gcount()));
+    if (text.size() > kMost) {
+      throw InputError({path, 0, 0}, "larger than 256 MiB", "an hourly file has a few megabytes");
+    }
+  }
+  return text;
+}
+
+bool file_exists(const std::string& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
 }
 
 OutputFile::OutputFile(std::string path) : path_{std::move(path)} {

@@ -8,6 +8,11 @@
 
 namespace pretrain::cli {
 
+/// The whole of a file that an option names. Throws InputError when it cannot be read or has more
+/// than 256 MiB.
+std::string read_whole(const std::string& path);
+bool file_exists(const std::string& path);
+
 /// A file to read, or standard input for "-". Throws InputError when it cannot be opened.
 class InputFile {
  public:

@@ -1,10 +1,42 @@
 #include <fmt/format.h>
 
+#include <array>
+#include <iterator>
+
 #include "cli/estimate_job.hpp"
 
 namespace pretrain::cli {
 
-std::string csv_header(bool intervals) {
+namespace {
+
+/// Lines beside the run that have columns of their own, by what asks for them.
+struct LineColumn {
+  std::string_view name;
+  bool (*wanted)(const planner::Asked& asked);
+};
+constexpr bool experiments(const planner::Asked& a) { return a.experiments; }
+constexpr bool storage(const planner::Asked& a) { return a.storage; }
+constexpr bool inference(const planner::Asked& a) { return a.inference; }
+constexpr std::array kLineColumns{
+    LineColumn{"experiments_energy_mwh", experiments},
+    LineColumn{"experiments_tco2e", experiments},
+    LineColumn{"experiments_embodied_tco2e", experiments},
+    LineColumn{"stored_tb", storage},
+    LineColumn{"storage_energy_mwh", storage},
+    LineColumn{"storage_tco2e", storage},
+    LineColumn{"storage_embodied_tco2e", storage},
+    LineColumn{"inference_j_per_token", inference},
+    LineColumn{"inference_break_even_tokens_b", inference},
+    LineColumn{"inference_energy_mwh", inference},
+    LineColumn{"inference_tco2e", inference},
+    LineColumn{"cost_of_device_hours",
+               [](const planner::Asked& a) { return a.price_per_device_hour.has_value(); }},
+    LineColumn{"cost_of_electricity",
+               [](const planner::Asked& a) { return a.price_per_kwh.has_value(); }}};
+
+}  // namespace
+
+std::string csv_header(bool intervals, const planner::Asked& asked) {
   std::string out = "id,name,status,reason";
   for (const auto& info : planner::kKeyInfo) {
     out += ',';
@@ -20,7 +52,11 @@ std::string csv_header(bool intervals) {
       out += fmt::format(",{0}_low,{0}_high", name);
     }
   }
-  out += ",tokens_b,devices,compared_scope\n";
+  out += ",tokens_b,devices,compared_scope";
+  for (const auto& column : kLineColumns) {
+    if (column.wanted(asked)) (out += ',') += column.name;
+  }
+  out += '\n';
   return out;
 }
 
@@ -70,6 +106,18 @@ void CsvRows::append(std::string& out, const planner::RunRow& row, const planner
     if (item.scope.empty() || item.key == planner::Key::memory_gib_per_device) continue;
     out += item.scope;
     break;
+  }
+  if (const auto& asked = result.scenario.options.asked; asked.any()) {
+    const auto lines =
+        result.ok ? planner::lines_beside(row, result, catalogue) : std::vector<planner::Line>{};
+    for (const auto& wanted : kLineColumns) {
+      if (!wanted.wanted(asked)) continue;
+      out += ',';
+      for (const auto& line : lines) {
+        if (line.result_name == wanted.name)
+          fmt::format_to(std::back_inserter(out), "{}", line.result);
+      }
+    }
   }
   out += '\n';
 }

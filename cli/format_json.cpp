@@ -4,7 +4,7 @@
 
 #include "cli/breakdown.hpp"
 #include "cli/estimate_job.hpp"
-#include "planner/explain.hpp"
+#include "planner/beside.hpp"
 
 namespace pretrain::cli {
 
@@ -59,9 +59,10 @@ Json json_not_compared(const planner::Comparisons& comparisons) {
   return list;
 }
 
-Json json_trace(const planner::Result& result, const planner::Catalogue& catalogue) {
+Json json_trace(const planner::RunRow& row, const planner::Result& result,
+                const planner::Catalogue& catalogue) {
   Json trace = Json::array();
-  for (const auto& step : planner::explain(result)) {
+  for (const auto& step : planner::explain(row, result, catalogue)) {
     const auto& equation = catalogue.equations().find(step.equation);
     Json values = Json::object();
     for (const auto& term : step.terms) {
@@ -140,17 +141,20 @@ std::string json_run(const planner::RunRow& row, const planner::Result& result,
       run["breakdown"] = std::move(breakdown);
     }
     const auto& carbon = result.estimate.carbon;
-    if (carbon.offset) {
-      run["extra_lines"]["offset_tco2e"] = {
-          {"value", (*carbon.offset).in(tonne)},
-          {"unit", "t"},
-          {"source", source_text(result.scenario.offset_share.origin, catalogue)},
-          {"note", "what the provider says it compensates; not subtracted"}};
+    for (const auto& line : planner::lines_beside(row, result, catalogue)) {
+      Json entry{{"value", line.result}};
+      if (line.low) entry["low"] = *line.low;
+      if (line.high) entry["high"] = *line.high;
+      entry["unit"] = line.unit;
+      if (line.share) entry["share_of_training_energy"] = *line.share;
+      entry["equation"] = line.equation;
+      if (!line.note.empty()) entry["note"] = line.note;
+      run["extra_lines"][std::string{line.result_name}] = std::move(entry);
     }
     if (carbon.embodied) run["embodied_scope"] = embodied_scope_of(carbon);
   }
   run["warnings"] = std::move(warnings);
-  if (result.ok) run["trace"] = json_trace(result, catalogue);
+  if (result.ok) run["trace"] = json_trace(row, result, catalogue);
   return run.dump();
 }
 

@@ -242,6 +242,35 @@ std::string intervals_text(const std::vector<ReportRow>& rows) {
   return table.for_people(false);
 }
 
+/// What is told beside the runs.
+std::string beside_text(const std::vector<ReportRow>& rows) {
+  double level = 0;
+  for (const auto& row : rows) {
+    if (row.predicted) level = row.predicted->interval();
+  }
+  TextTable table{{{"name", "Beside the run", false},
+                   {"line", "Line", false},
+                   {"value", "Value", true},
+                   {"unit", "Unit", false},
+                   {"interval", fmt::format("{:g}% interval", 100 * level), true},
+                   {"share", "of training energy", true},
+                   {"note", "What it is", false}}};
+  for (const auto& row : rows) {
+    for (const auto& line : row.beside) {
+      table.add(
+          {row.name, std::string{line.result_name}, line.result,
+           std::string{line.unit == "1e9" ? "B" : line.unit},
+           line.low && line.high ? for_people(*line.low) + " to " + for_people(*line.high)
+                                 : std::string{},
+           line.share ? TextCell{fmt::format("{}%", for_people(100 * *line.share))} : TextCell{},
+           line.note});
+    }
+  }
+  if (table.empty()) return {};
+  table.drop_blank_columns();
+  return table.for_people(false);
+}
+
 /// What of the plan was not stated: "tp 8, dp 16, sharding zero1".
 std::string filled_plan(const planner::Result& result) {
   std::string text;
@@ -375,7 +404,11 @@ std::string filled_in_text(const std::vector<ReportRow>& rows) {
 std::string_view embodied_scope_of(const planner::CarbonResult& carbon) {
   if (!carbon.embodied) return {};
   if (carbon.die) return "chips of accelerators and servers, no boards (LLMCarbon)";
+  if (carbon.chips.host_row != nullptr) {
+    return "chips of accelerators and hosts: dies, memory, packages (ACT)";
+  }
   if (carbon.host != nullptr) return "server (accelerator as delivered + host share)";
+  if (carbon.card == nullptr) return "card (accelerator as delivered, no host)";
   return carbon.card != nullptr && carbon.card->scope == hardware::EmbodiedScope::card
              ? "card (accelerator as delivered, no host)"
              : "server (accelerator with its host share)";
@@ -476,15 +509,18 @@ ReportRow report_row(const planner::RunRow& row, const planner::Result& result,
     report.filled_in.push_back(
         {std::string{input.column}, value_text(input), name_of(input.basis), std::move(place)});
   }
-  if (explain) report.proof = proof_text(report.name, result, catalogue);
+  for (auto& line : planner::lines_beside(row, result, catalogue)) {
+    if (line.asked) report.beside.push_back(std::move(line));
+  }
+  if (explain) report.proof = proof_text(report.name, row, result, catalogue);
   return report;
 }
 
-std::string proof_text(std::string_view name, const planner::Result& result,
-                       const planner::Catalogue& catalogue) {
+std::string proof_text(std::string_view name, const planner::RunRow& row,
+                       const planner::Result& result, const planner::Catalogue& catalogue) {
   std::string text = fmt::format("{}: how each number was found\n", name);
   std::size_t number = 0;
-  for (const auto& step : planner::explain(result)) {
+  for (const auto& step : planner::explain(row, result, catalogue)) {
     const auto& equation = catalogue.equations().find(step.equation);
     text += fmt::format("\n{:>3}. {}   [{}, {}]\n", ++number, equation.formula, step.equation,
                         equation.status);
@@ -510,7 +546,8 @@ std::string table_text(const std::vector<ReportRow>& rows, bool color) {
   const TextTable table = overview(rows, totals);
   std::string text = table.for_people(color, totals ? 1 : 0);
   text += "\n" + footnotes(rows);
-  for (const auto& section : {intervals_text(rows), compared_text(rows), filled_in_text(rows)}) {
+  for (const auto& section :
+       {intervals_text(rows), beside_text(rows), compared_text(rows), filled_in_text(rows)}) {
     if (!section.empty()) text += "\n" + section;
   }
   text += refusals(rows);
@@ -523,6 +560,8 @@ std::string table_text(const std::vector<ReportRow>& rows, bool color) {
 std::string markdown_text(const std::vector<ReportRow>& rows) {
   bool totals = false;
   std::string text = overview(rows, totals).markdown() + "\n" + footnotes(rows);
+  if (const auto section = beside_text(rows); !section.empty())
+    text += "\n```\n" + section + "```\n";
   text += refusals(rows);
   for (const auto& row : rows) {
     if (!row.proof.empty()) text += "\n```\n" + row.proof + "```\n";

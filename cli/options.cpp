@@ -28,13 +28,40 @@ void add_table_options(CLI::App& command, TableOptions& o) {
   command
       .add_option("--embodied", o.embodied,
                   "Boundary of embodied carbon: server (accelerators and hosts; the default), card "
-                  "(accelerators alone) or llmcarbon (its table of chips)")
-      ->check(CLI::IsMember({"llmcarbon", "card", "server"}));
+                  "(accelerators alone), act (dies, memory and packages of both) or llmcarbon (its "
+                  "table of "
+                  "chips)")
+      ->check(CLI::IsMember({"llmcarbon", "act", "card", "server"}));
   command
       .add_option("--grid", o.grid,
                   "Intensities of regions: current, or mlco2-2019 (outdated, to compare with)")
       ->check(CLI::IsMember({"current", "mlco2-2019"}))
       ->capture_default_str();
+  command
+      .add_option("--include", o.include,
+                  "Tell beside the run: experiments, storage, inference (separated by commas)")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"experiments", "storage", "inference"}));
+  command
+      .add_option("--price-per-device-hour", o.price_per_device_hour,
+                  "Tell what the booked hours cost, where a row has no price of its own")
+      ->check(CLI::NonNegativeNumber);
+  command
+      .add_option("--price-per-kwh", o.price_per_kwh,
+                  "Tell what the electricity costs, where a row has no price of its own")
+      ->check(CLI::NonNegativeNumber);
+  auto* hourly = command.add_option(
+      "--hourly", o.hourly,
+      "CSV file of times (UTC) and g CO2e/kWh: the intensity over the hours of each run that gives "
+      "none itself. FILE:COLUMN names one of several columns");
+  command.add_option("--start", o.start, "When runs start that do not say: 2026-03-01T06:00Z")
+      ->needs(hourly)
+      ->check(CLI::Validator{[](const std::string& text) {
+                               return hardware::parse_time(text)
+                                          ? std::string{}
+                                          : "'" + text + "' is not a time: write 2026-03-01T06:00Z";
+                             },
+                             "TIME"});
   const CLI::Validator samples{
       [](const std::string& text) {
         constexpr double kLeast = 20;
@@ -83,6 +110,26 @@ void add_table_options(CLI::App& command, TableOptions& o) {
   command.add_option("--data", o.data, "Folder with data tables that replace the program's own");
 }
 
+namespace {
+
+std::shared_ptr<const planner::HourlyGrid> read_hourly(const std::string& option,
+                                                       const std::string& start) {
+  // A name may have colons of its own: that of a file that exists comes first.
+  std::string path = option;
+  std::string column;
+  if (const auto colon = option.rfind(':'); colon != std::string::npos && !file_exists(option)) {
+    path = option.substr(0, colon);
+    column = option.substr(colon + 1);
+  }
+  auto series = hardware::IntensitySeries::read(read_whole(path), path, column);
+  auto grid = std::make_shared<planner::HourlyGrid>(
+      planner::HourlyGrid{std::move(series), hardware::parse_time(start), {}});
+  grid->origin = {grid->series.place(), "", "mean over the hours of the run", true};
+  return grid;
+}
+
+}  // namespace
+
 JobOptions job_options(const TableOptions& o) {
   JobOptions job;
   job.format = format_of(o.format);
@@ -92,9 +139,22 @@ JobOptions job_options(const TableOptions& o) {
                         : o.method == "6nd"     ? planner::Method::six_nd
                                                 : planner::Method::full;
   job.estimate.embodied = o.embodied == "llmcarbon" ? planner::Embodied::llmcarbon
+                          : o.embodied == "act"     ? planner::Embodied::act
                           : o.embodied == "card"    ? planner::Embodied::card
                           : o.embodied == "server"  ? planner::Embodied::server
                                                     : planner::Embodied::best;
+  for (const auto& what : o.include) {
+    auto& asked = job.estimate.asked;
+    (what == "experiments" ? asked.experiments
+     : what == "storage"   ? asked.storage
+                           : asked.inference) = true;
+  }
+  job.estimate.asked.price_per_device_hour = o.price_per_device_hour;
+  job.estimate.asked.price_per_kwh = o.price_per_kwh;
+  if (!o.hourly.empty()) {
+    job.hourly = read_hourly(o.hourly, o.start);
+    job.estimate.hourly = job.hourly.get();
+  }
   job.estimate.interval = o.interval;
   if (o.samples > 0) {
     job.draws = std::make_shared<const planner::Draws>(o.samples, o.seed);

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/estimate_job.hpp"
 #include "planner/catalogue.hpp"
@@ -28,6 +30,11 @@ struct TableOptions {
   bool interval_given = false;  ///< csv has columns for it then
   std::string plan = "given";
   bool choose_plan = false;
+  std::vector<std::string> include;
+  std::optional<double> price_per_device_hour;
+  std::optional<double> price_per_kwh;
+  std::string hourly;
+  std::string start;
 };
 
 /// Adds them to a subcommand.

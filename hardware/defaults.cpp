@@ -39,6 +39,24 @@ Defaults Defaults::read(std::string_view text, std::string file) {
   result.pue_unknown = get("pue_unknown", 1 / kFactor, kFactor);
   result.pue_site = get("pue_site", 1 / kFactor, kFactor);
   result.grid_year = get("grid_year", 1 / kFactor, kFactor);
+  result.development_share = get("development_share", 0, 0.999);
+  result.trial_share = get("trial_share", 0, 1e3);
+  result.checkpoint_bytes_per_param = get("checkpoint_bytes_per_param", 0, 64);
+  result.checkpoints_kept = get("checkpoints_kept", 0, 1e7);
+  result.text_bytes_per_token = get("text_bytes_per_token", 0, 64);
+  result.storage_years = get("storage_years", 0, 100);
+  result.storage_copies = get("storage_copies", 1, 10);
+  result.storage_w_per_tb = get("storage_w_per_tb", 0, 100);
+  result.storage_kg_per_tb = get("storage_kg_per_tb", 0, 1e4);
+  result.storage_life_years = get("storage_life_years", 0.1, 50);
+  result.building_kg_per_kw = get("building_kg_per_kw", 0, 1e5);
+  result.building_years = get("building_years", 1, 200);
+  result.prompt_tokens = get("prompt_tokens", 0, 1e8);
+  result.output_tokens = get("output_tokens", 1, 1e8);
+  result.serving_batch = get("serving_batch", 1, 1e6);
+  result.prefill_utilization = get("prefill_utilization", 0.01, 1);
+  result.decode_utilization = get("decode_utilization", 0.01, 1);
+  result.serving_busy = get("serving_busy", 0.001, 1);
   return result;
 }
 

@@ -36,6 +36,26 @@ class Defaults {
   Default pue_site;
   Default grid_year;
 
+  // Beside the run itself.
+  Default development_share;
+  Default trial_share;
+  Default checkpoint_bytes_per_param;
+  Default checkpoints_kept;
+  Default text_bytes_per_token;
+  Default storage_years;
+  Default storage_copies;
+  Default storage_w_per_tb;
+  Default storage_kg_per_tb;
+  Default storage_life_years;
+  Default building_kg_per_kw;
+  Default building_years;
+  Default prompt_tokens;
+  Default output_tokens;
+  Default serving_batch;
+  Default prefill_utilization;
+  Default decode_utilization;
+  Default serving_busy;
+
  private:
   std::vector<Table> tables_;
   std::vector<std::string> places_;

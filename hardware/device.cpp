@@ -84,6 +84,8 @@ DeviceCatalogue DeviceCatalogue::read(std::string_view text, std::string file) {
     for (std::size_t i = 0; i < kDtypes; ++i) {
       d.peak[i] = in_unit(table.number(row, kPeakColumns[i], 1e-3, 1e6), teraflops / device);
     }
+    d.process_node = table.text(row, "process_node");
+    d.die_area = in_unit(table.number(row, "die_area_mm2", 1, 1e6), mm2);
     d.memory_gb = table.number(row, "memory_gb", 0.01, 1e6);
     d.memory_bandwidth_gb_per_s = table.number(row, "memory_bandwidth_gb_per_s", 0.1, 1e9);
     d.scaleup_gb_per_s = table.number(row, "scaleup_gb_per_s_per_direction", 0.1, 1e6);

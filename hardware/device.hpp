@@ -33,6 +33,8 @@ struct Device {
   std::optional<DevicePower> tdp;
   std::optional<DevicePower> idle;
   std::array<std::optional<DeviceRate>, kDtypes> peak;
+  std::string_view process_node;
+  std::optional<Area> die_area;  ///< of all dies
   std::optional<double> memory_gb;
   std::optional<double> memory_bandwidth_gb_per_s;
   std::optional<double> scaleup_gb_per_s;     ///< NVLink, ICI: one direction

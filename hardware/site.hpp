@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,7 @@ namespace pretrain::hardware {
 /// A property of a site that is known by region, by provider or as an average of the industry.
 struct SiteValue {
   double value{};
+  std::optional<double> year;
   Origin origin;
 };
 
@@ -23,12 +25,16 @@ class SiteTable {
   static SiteTable read(std::string_view text, std::string file, std::string_view column,
                         double low, double high);
   /// The region's row, else the provider's, else the row without either; null when there is none.
-  const SiteValue* find(std::string_view provider, std::string_view region) const;
+  /// Of a year: the first of them that has it; else, and without a year, the row without one, or
+  /// the newest.
+  const SiteValue* find(std::string_view provider, std::string_view region,
+                        std::optional<double> year = {}) const;
 
  private:
   std::vector<Table> tables_;
   std::vector<std::string> places_;
-  std::map<std::pair<std::string_view, std::string_view>, SiteValue> values_;
+  /// Of a place: first without a year, then from the newest.
+  std::map<std::pair<std::string_view, std::string_view>, std::vector<SiteValue>> values_;
 };
 
 /// Power usage effectiveness: facility energy over IT energy.

@@ -10,6 +10,21 @@ namespace pretrain::models {
 /// @source  patterson-2021, Sec. 2.5   tCO2e = KWh x kg CO2e per KWh / 1000
 Mass operational_carbon(Energy energy, CarbonIntensity intensity);
 
+/// By contracts and certificates instead of the grid: a line of its own beside the location-based
+/// figure.
+///
+/// @eq      carbon.market
+/// @source  ghg-scope-2, chapter 4   activity data x market-based emission factor
+inline Mass market_carbon(Energy energy, CarbonIntensity market) {
+  return operational_carbon(energy, market);
+}
+
+/// Emissions of the part of the electricity that carbon-free sources do not match.
+///
+/// @eq      carbon.carbon_free
+/// @derived (1 - share) x emissions
+Mass unmatched_carbon(Mass operational, Fraction carbon_free);
+
 /// The part that the provider says it compensates: a line of its own, never subtracted.
 ///
 /// @eq      carbon.offset

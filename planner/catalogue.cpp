@@ -45,6 +45,7 @@ struct Catalogue::Tables {
   std::string directory;
   Lazy<hardware::DeviceCatalogue> devices;
   Lazy<hardware::LoadTable> loads;
+  Lazy<hardware::FabTable> fab;
   Lazy<hardware::HostTable> hosts;
   Lazy<hardware::Defaults> defaults;
   Lazy<hardware::GridTable> grid;
@@ -119,6 +120,9 @@ const hardware::SiteTable& Catalogue::offsets() const {
 }
 const hardware::EmbodiedTable& Catalogue::embodied() const {
   return tables_->read(tables_->embodied, "embodied.csv", hardware::EmbodiedTable::read);
+}
+const hardware::FabTable& Catalogue::fab() const {
+  return tables_->read(tables_->fab, "fab.csv", hardware::FabTable::read);
 }
 const hardware::LlmcarbonEmbodiedTable& Catalogue::llmcarbon_embodied() const {
   return tables_->read(tables_->llmcarbon_embodied, "embodied_llmcarbon.csv",

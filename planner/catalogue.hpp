@@ -9,6 +9,7 @@
 #include "hardware/defaults.hpp"
 #include "hardware/device.hpp"
 #include "hardware/embodied_table.hpp"
+#include "hardware/fab.hpp"
 #include "hardware/grid.hpp"
 #include "hardware/power.hpp"
 #include "hardware/site.hpp"
@@ -46,6 +47,7 @@ class Catalogue {
   const hardware::SiteTable& pue() const;
   const hardware::SiteTable& offsets() const;
   const hardware::EmbodiedTable& embodied() const;
+  const hardware::FabTable& fab() const;
   const hardware::LlmcarbonEmbodiedTable& llmcarbon_embodied() const;
   const models::ArchitectureCatalogue& architectures() const;
   const models::FamilyCatalogue& families() const;

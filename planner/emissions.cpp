@@ -135,6 +135,9 @@ void find_site_spreads(const Scenario& s, const hardware::Defaults& defaults, Sp
   if (s.pue.basis == Basis::catalogue) spreads.pue = defaults.pue_site.spread;
   if (s.pue.basis == Basis::fallback) spreads.pue = defaults.pue_unknown.spread;
   if (s.intensity.basis == Basis::catalogue) spreads.intensity = defaults.grid_year.spread;
+  if (s.options.hourly != nullptr && !s.intensity) spreads.intensity = defaults.grid_year.spread;
+  if (s.intensity_range) spreads.intensity = *s.intensity_range;
+  if (s.pue_range) spreads.pue = *s.pue_range;
 }
 
 /// Of the hours: of a step, and of what is lost.
@@ -174,56 +177,84 @@ void find_llmcarbon_embodied(const Scenario& s, const Catalogue& catalogue,
   carbon.embodied = computed(models::llmcarbon_embodied(hardware, *duration.days, *s.lifetime));
 }
 
-/// Of a footprint, alone or with its share of a host's.
-models::Spread spread_of(const hardware::Footprint& f, Mass host_low, Mass host_mid,
-                         Mass host_high) {
-  const auto kg = [](Mass mass) { return mass.in(kilogram); };
-  if (!(f.low > Mass{})) return {};
-  return models::spread_of(kg(f.low + host_low), kg(f.mid + host_mid), kg(f.high + host_high));
+/// Dies, memory and packages of a device; false where its data sheet does not say enough.
+bool find_chips(const Scenario& s, const hardware::FabTable& fab, Chips& chips) {
+  using Item = hardware::FabTable::Item;
+  constexpr double kStack = 16;  // GB of memory in a package
+  const auto& d = *s.device;
+  const auto* node = fab.find(d.process_node);
+  if (node == nullptr || !d.die_area || !d.memory_gb) return false;
+  chips.node = node;
+  chips.packages = 1 + std::ceil(*d.memory_gb / kStack);
+  chips.kg_per_cm2 = models::carbon_per_cm2(
+      node->process, fab[Item::fab_grid].mid * kilogram / kilowatt_hour, fab[Item::yield].mid);
+  const auto made = [&](double kg_per_cm2, double kg_per_gb) {
+    return models::chips_carbon(*d.die_area, kg_per_cm2, *d.memory_gb, kg_per_gb, chips.packages,
+                                fab[Item::package].mid * kilogram);
+  };
+  const auto& memory = fab[Item::memory];
+  // At worst as many dies are thrown away as defects spoil of the largest that can be printed.
+  constexpr Area kReticle = 858.0 * mm2;
+  const double dies = std::ceil(*d.die_area / kReticle);
+  const double worst = models::murphy_yield(*d.die_area / dies, fab[Item::defects].mid);
+  const double most =
+      models::carbon_per_cm2(node->process, fab[Item::fab_grid].high * kilogram / kilowatt_hour,
+                             std::min(worst, fab[Item::yield].mid));
+  chips.device = {made(std::min(node->low, chips.kg_per_cm2), memory.low),
+                  made(chips.kg_per_cm2, memory.mid), made(most, memory.high)};
+  return true;
 }
 
-void find_embodied(const Scenario& s, const Catalogue& catalogue, const Duration& duration,
-                   CarbonResult& carbon, Spreads& spreads) {
-  carbon.embodied_method = s.embodied;
-  if (!duration.booked || s.device == nullptr) return;
-  if (s.embodied == Embodied::llmcarbon) {
-    find_llmcarbon_embodied(s, catalogue, duration, carbon);
-    return;
-  }
-  using hardware::EmbodiedScope;
-  const auto& table = catalogue.embodied();
-  const auto* card = table.find(s.device->id, EmbodiedScope::card);
-  const auto* whole = table.find(s.device->id, EmbodiedScope::device_with_host);
-  Basis basis = Basis::catalogue;
-  if (card == nullptr && whole == nullptr) {
-    basis = Basis::fallback;
-    if (s.device->kind == "gpu") card = table.find("generic-gpu", EmbodiedScope::card);
-    if (s.device->kind == "tpu") whole = table.find("generic-tpu", EmbodiedScope::device_with_host);
-  }
-  if (s.embodied == Embodied::card) {
-    if (card == nullptr) return;
-    carbon.card = card;
-    carbon.per_device = known(card->mid / device, basis, &card->origin);
-    spreads.footprint = spread_of(*card, {}, {}, {});
-  } else if (whole != nullptr) {
-    carbon.card = whole;
-    carbon.per_device = known(whole->mid / device, basis, &whole->origin);
-    spreads.footprint = spread_of(*whole, {}, {}, {});
-  } else if (card != nullptr) {
-    carbon.card = card;
-    carbon.host = table.find("host-8gpu", EmbodiedScope::host);
-    if (carbon.host == nullptr) return;
-    carbon.per_device = known(
-        models::card_with_host(card->mid / device, carbon.host->mid, *s.devices_per_node * device),
-        basis, &card->origin);
-    const double share = 1 / *s.devices_per_node;
-    spreads.footprint = spread_of(*card, share * carbon.host->low, share * carbon.host->mid,
-                                  share * carbon.host->high);
-  } else {
-    return;
-  }
-  // More use and a longer life leave a run less.
-  const auto& defaults = catalogue.defaults();
+/// Chips of a server without its accelerators.
+MassRange host_chips(const hardware::Host& host, const hardware::FabTable& fab) {
+  using Item = hardware::FabTable::Item;
+  const auto made = [&](double hardware::FabItem::*end) {
+    return (host.cpus * (fab[Item::cpu].*end) + host.dram_gb * (fab[Item::dram].*end) +
+            host.storage_tb * (fab[Item::ssd].*end)) *
+           kilogram;
+  };
+  return {made(&hardware::FabItem::low), made(&hardware::FabItem::mid),
+          made(&hardware::FabItem::high)};
+}
+
+models::Spread spread_of(const MassRange& range) {
+  return models::spread_of(range.low.in(kilogram), range.mid.in(kilogram), range.high.in(kilogram));
+}
+
+MassRange plus_share(const MassRange& device, const MassRange& host, double devices) {
+  const auto one = [&](Mass a, Mass b) { return a + 1 / devices * b; };
+  return {one(device.low, host.low), one(device.mid, host.mid), one(device.high, host.high)};
+}
+
+/// Chips of a device with its share of its host's; false where they cannot be counted.
+bool find_act(const Scenario& s, const Catalogue& catalogue, CarbonResult& carbon,
+              Spreads& spreads) {
+  const auto& fab = catalogue.fab();
+  const auto* host = catalogue.hosts().find(s.device);
+  if (host == nullptr || !find_chips(s, fab, carbon.chips)) return false;
+  carbon.chips.host = host_chips(*host, fab);
+  carbon.chips.host_row = host;
+  const auto both = plus_share(carbon.chips.device, carbon.chips.host, *s.devices_per_node);
+  carbon.per_device = known(both.mid / device, Basis::model, &carbon.chips.node->origin);
+  spreads.footprint = spread_of(both);
+  return true;
+}
+
+/// The footprint of a device that has none, by its chips; false where they cannot be counted.
+bool guess_card(const Scenario& s, const hardware::FabTable& fab, CarbonResult& carbon) {
+  if (!find_chips(s, fab, carbon.chips)) return false;
+  const auto& ratio = fab[hardware::FabTable::card_over_chips];
+  const Mass chips = carbon.chips.device.mid;
+  carbon.guessed = {models::card_of_chips(chips, ratio.low),
+                    models::card_of_chips(chips, ratio.mid),
+                    models::card_of_chips(chips, ratio.high)};
+  return true;
+}
+
+/// The part of a device's footprint that falls to the booked time. More use and a longer life leave
+/// a run less.
+void amortize(const Scenario& s, const hardware::Defaults& defaults, const Duration& duration,
+              CarbonResult& carbon, Spreads& spreads) {
   if (s.lifetime.basis == Basis::fallback) {
     spreads.lifetime = models::inverse(defaults.lifetime_years.spread);
   }
@@ -235,9 +266,97 @@ void find_embodied(const Scenario& s, const Catalogue& catalogue, const Duration
                                                         *s.lifetime, *s.utilization));
 }
 
+/// A footprint with its boundary: of an accelerator, or of one with its share of the host.
+struct Made {
+  MassRange range;
+  Basis basis = Basis::absent;
+  const hardware::Footprint* row = nullptr;  ///< null: by its chips
+  const Origin* origin = nullptr;
+};
+
+Made made_of(const hardware::Footprint& row, Basis basis) {
+  return {{row.low, row.mid, row.high}, basis, &row, &row.origin};
+}
+
+/// Its own footprint, else one from its chips, else that of a generic device.
+Made find_made(const Scenario& s, const Catalogue& catalogue, CarbonResult& carbon) {
+  using hardware::EmbodiedScope;
+  const auto& table = catalogue.embodied();
+  const auto& id = s.device->id;
+  const auto find = [&](std::string_view item, EmbodiedScope scope, Basis basis) -> Made {
+    const auto* row = table.find(item, scope);
+    return row != nullptr ? made_of(*row, basis) : Made{};
+  };
+  const bool alone = s.embodied == Embodied::card;
+  if (!alone) {
+    if (auto made = find(id, EmbodiedScope::device_with_host, Basis::catalogue); made.row)
+      return made;
+  }
+  if (auto made = find(id, EmbodiedScope::card, Basis::catalogue); made.row) return made;
+  if (s.device->kind == "tpu") {
+    return alone ? Made{} : find("generic-tpu", EmbodiedScope::device_with_host, Basis::fallback);
+  }
+  if (s.device->kind == "cpu") return {};
+  if (guess_card(s, catalogue.fab(), carbon)) {
+    return {carbon.guessed, Basis::model, nullptr,
+            &catalogue.fab()[hardware::FabTable::card_over_chips].origin};
+  }
+  return s.device->kind == "gpu" ? find("generic-gpu", EmbodiedScope::card, Basis::fallback)
+                                 : Made{};
+}
+
+void find_embodied(const Scenario& s, const Catalogue& catalogue, const Duration& duration,
+                   CarbonResult& carbon, Spreads& spreads) {
+  carbon.embodied_method = s.embodied;
+  if (!duration.booked || s.device == nullptr) return;
+  if (s.embodied == Embodied::llmcarbon) {
+    find_llmcarbon_embodied(s, catalogue, duration, carbon);
+    return;
+  }
+  if (s.embodied == Embodied::act) {
+    if (!find_act(s, catalogue, carbon, spreads)) return;
+  } else {
+    const Made made = find_made(s, catalogue, carbon);
+    if (made.basis == Basis::absent) return;
+    carbon.card = made.row;
+    auto range = made.range;
+    const bool with_host =
+        made.row != nullptr && made.row->scope == hardware::EmbodiedScope::device_with_host;
+    if (s.embodied != Embodied::card && !with_host) {
+      carbon.host = catalogue.embodied().find("host-8gpu", hardware::EmbodiedScope::host);
+      if (carbon.host == nullptr) return;
+      const auto& host = *carbon.host;
+      range = plus_share(range, {host.low, host.mid, host.high}, *s.devices_per_node);
+    }
+    carbon.per_device = known(range.mid / device, made.basis, made.origin);
+    if (range.low > Mass{}) spreads.footprint = spread_of(range);
+  }
+  amortize(s, catalogue.defaults(), duration, carbon, spreads);
+}
+
+/// That of the run's own hours where the grid is known by hour.
+void find_intensity(const Scenario& s, const Duration& duration, CarbonResult& carbon,
+                    Warnings& warnings) {
+  carbon.intensity = s.intensity;
+  const auto* hourly = s.options.hourly;
+  if (s.intensity || hourly == nullptr) return;
+  const auto& series = hourly->series;
+  if (!duration.days) {
+    // Without days it can run at any time.
+    carbon.intensity = known(series.mean(), Basis::catalogue, &hourly->origin);
+    return;
+  }
+  const auto start = s.start.value_or(series.begin());
+  if (const auto mean = series.mean(start, *duration.days)) {
+    carbon.intensity = known(*mean, Basis::catalogue, &hourly->origin);
+  } else {
+    warnings.add({Oddity::hourly_outside, (*duration.days).in(day), 0, hourly->origin.place, {}});
+  }
+}
+
 void emit_carbon(const Scenario& s, const EnergyUse& energy, CarbonResult& carbon) {
-  if (energy.facility && s.intensity) {
-    carbon.operational = computed(models::operational_carbon(*energy.facility, *s.intensity));
+  if (energy.facility && carbon.intensity) {
+    carbon.operational = computed(models::operational_carbon(*energy.facility, *carbon.intensity));
     if (s.offset_share) {
       carbon.offset =
           computed(models::offset_carbon(*carbon.operational, Fraction::of(*s.offset_share)));
@@ -258,11 +377,12 @@ void find_emissions(const Scenario& s, const Catalogue& catalogue, Estimate& e,
   if (e.duration.booked) {
     use_energy(s, e.power, *e.duration.booked, e.energy);
     find_embodied(s, catalogue, e.duration, e.carbon, e.spreads);
+    find_intensity(s, e.duration, e.carbon, warnings);
     emit_carbon(s, e.energy, e.carbon);
     if (!e.carbon.embodied && s.device != nullptr) {
       warnings.add({Oddity::no_embodied, 0, 0, s.device->id, {}});
     }
-    if (e.energy.facility && !s.intensity) {
+    if (e.energy.facility && !e.carbon.intensity && s.options.hourly == nullptr) {
       warnings.add(s.region_name.empty() ? Warning{Oddity::no_region, 0, 0, {}, {}}
                                          : Warning{Oddity::unknown_region,
                                                    static_cast<double>(s.options.grid),

@@ -105,7 +105,24 @@ struct EnergyUse {
 };
 
 /// Greenhouse gases. `offset` is what the provider says it compensates: beside, never subtracted.
+struct MassRange {
+  Mass low;
+  Mass mid;
+  Mass high;
+};
+
+/// Chips by what making them emits.
+struct Chips {
+  const hardware::FabNode* node = nullptr;  ///< null: not counted
+  const hardware::Host* host_row = nullptr;
+  double kg_per_cm2 = 0;
+  double packages = 0;
+  MassRange device;
+  MassRange host;
+};
+
 struct CarbonResult {
+  Known<CarbonIntensity> intensity;  ///< of the electricity, over the hours of the run where known
   Known<Mass> operational;
   Known<Mass> offset;
   Known<Mass> embodied;
@@ -115,6 +132,8 @@ struct CarbonResult {
   const hardware::Footprint* card = nullptr;  ///< or the device with its host
   const hardware::Footprint* host = nullptr;
   Known<DeviceMass> per_device;
+  Chips chips;
+  MassRange guessed;  ///< of a card without a footprint, from its chips; else 0
   // LLMCarbon: the die of an accelerator, the chips of a server, and how many servers.
   Known<DeviceMass> die;
   Known<Mass> server_chips;

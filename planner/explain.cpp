@@ -39,6 +39,7 @@ const Origin kAllRecomputed{"assumption: all blocks, where the row does not say"
 const Origin kNoneTrained{"assumption: adapters are small", "", "", true};
 const Origin kNoTeacher{"the teacher is not stated", "", "", true};
 const Origin kNearerEnd{"the nearer end of the regression's range", "", "", true};
+const Origin kStacks{"a package of dies, and one for each 16 GB of memory", "", "", true};
 constexpr auto kTeraflopsPerDevice = teraflops / device;
 constexpr auto kWattPerDevice = watt / device;
 constexpr auto kHours = hour * device;
@@ -54,7 +55,8 @@ Term term(std::string_view symbol, const Known<double>& known, std::string_view 
 
 class Proof {
  public:
-  explicit Proof(const Result& r) : s_{r.scenario}, e_{r.estimate} {}
+  Proof(const Result& r, const hardware::FabTable& fab)
+      : s_{r.scenario}, e_{r.estimate}, fab_{fab} {}
 
   std::vector<Step> steps() {
     parameters();
@@ -589,18 +591,43 @@ class Proof {
     }
   }
 
+  void chips(const CarbonResult& c) {
+    const auto& d = *s_.device;
+    const auto of_node = [&](std::string_view symbol, double value, std::string_view unit) {
+      return Term{symbol, value, unit, Basis::catalogue, &c.chips.node->origin};
+    };
+    const auto of_device = [&](std::string_view symbol, double value, std::string_view unit) {
+      return Term{symbol, value, unit, Basis::catalogue, &d.origin};
+    };
+    const auto of_fab = [](std::string_view symbol, const hardware::FabItem& item,
+                           std::string_view unit) {
+      return Term{symbol, item.mid, unit, Basis::fallback, &item.origin};
+    };
+    using Item = hardware::FabTable::Item;
+    const auto& process = c.chips.node->process;
+    add("embodied.act.area", "kg_per_cm2",
+        {of_fab("CI_fab", fab_[Item::fab_grid], "kg/kWh"),
+         of_node("EPA", process.kwh_per_cm2, "kWh/cm2"),
+         of_node("GPA", process.gas_kg_per_cm2, "kg/cm2"),
+         of_node("MPA", process.material_kg_per_cm2, "kg/cm2"), of_fab("Y", fab_[Item::yield], "")},
+        c.chips.kg_per_cm2, "kg/cm2");
+    add("embodied.act.chips", "chips_kg",
+        {of_device("A", d.die_area->in(cm2), "cm2"),
+         modeled("CPA", c.chips.kg_per_cm2, "kg/cm2"),
+         of_device("M", *d.memory_gb, "GB"),
+         of_fab("m", fab_[Item::memory], "kg/GB"),
+         {"n_p", c.chips.packages, "packages", Basis::fallback, &kStacks},
+         of_fab("p", fab_[Item::package], "kg")},
+        c.chips.device.mid.in(kilogram), "kg");
+  }
+
   void carbon() {
     const auto& c = e_.carbon;
     if (c.operational) {
       add("carbon.operational", "operational_tco2e",
           {term("E", e_.energy.facility, megawatt_hour, "MWh"),
-           term("CI", s_.intensity, kKilogramPerKilowattHour, "kg/kWh")},
+           term("CI", e_.carbon.intensity, kKilogramPerKilowattHour, "kg/kWh")},
           (*c.operational).in(tonne), "t");
-    }
-    if (c.offset) {
-      add("carbon.offset", "offset_tco2e",
-          {term("share", s_.offset_share), term("CO2e", c.operational, tonne, "t")},
-          (*c.offset).in(tonne), "t");
     }
     if (c.embodied) {
       if (c.die) {
@@ -613,9 +640,27 @@ class Proof {
              term("LT", s_.lifetime, day, "days")},
             (*c.embodied).in(tonne), "t");
       } else {
+        if (c.chips.node != nullptr) chips(c);
+        if (c.chips.host_row != nullptr) {
+          add("embodied.act.server", "kg_per_device",
+              {modeled("chips", c.chips.device.mid.in(kilogram), "kg"),
+               {"host", c.chips.host.mid.in(kilogram), "kg", Basis::fallback,
+                &c.chips.host_row->origin},
+               term("n_s", s_.devices_per_node, "devices")},
+              (*c.per_device).in(kilogram / device), "kg");
+        }
+        const bool guessed = c.guessed.mid > Mass{};
+        if (guessed) {
+          add("embodied.guess", "card_kg",
+              {modeled("chips", c.chips.device.mid.in(kilogram), "kg"),
+               {"k", c.guessed.mid / c.chips.device.mid, "", Basis::fallback, c.per_device.origin}},
+              c.guessed.mid.in(kilogram), "kg");
+        }
         if (c.host != nullptr) {
           add("embodied.server", "kg_per_device",
-              {{"card", c.card->mid.in(kilogram), "kg", c.per_device.basis, &c.card->origin},
+              {guessed ? modeled("card", c.guessed.mid.in(kilogram), "kg")
+                       : Term{"card", c.card->mid.in(kilogram), "kg", c.per_device.basis,
+                              &c.card->origin},
                {"host", c.host->mid.in(kilogram), "kg", Basis::catalogue, &c.host->origin},
                term("n_s", s_.devices_per_node, "devices")},
               (*c.per_device).in(kilogram / device), "kg");
@@ -637,6 +682,7 @@ class Proof {
 
   const Scenario& s_;
   const Estimate& e_;
+  const hardware::FabTable& fab_;
   std::vector<Step> steps_;
   bool linear_shown_ = false;
 };
@@ -733,7 +779,9 @@ bool of_memory(std::string_view column) {
   return std::find(kOfMemory.begin(), kOfMemory.end(), column) != kOfMemory.end();
 }
 
-std::vector<Step> explain(const Result& result) { return Proof{result}.steps(); }
+std::vector<Step> explain(const Result& result, const Catalogue& catalogue) {
+  return Proof{result, catalogue.fab()}.steps();
+}
 
 std::vector<Input> inputs_of(const Result& result) {
   const auto& s = result.scenario;
@@ -810,14 +858,18 @@ std::vector<Input> inputs_of(const Result& result) {
   } else {
     text("region", s.region_name, Basis::given, nullptr);
   }
-  quantity("intensity_kg_per_kwh", s.intensity, kKilogramPerKilowattHour, "kg/kWh");
+  quantity("intensity_kg_per_kwh", e.carbon.intensity ? e.carbon.intensity : s.intensity,
+           kKilogramPerKilowattHour, "kg/kWh");
   if (e.carbon.embodied) {
     const auto& c = e.carbon;
     if (c.die) {
       quantity("embodied_kg_die", c.die, kilogram / device, "kg");
       quantity("embodied_kg_server_chips", c.server_chips, kilogram, "kg");
     } else if (c.host != nullptr) {
-      quantity("embodied_kg_card", known(c.card->mid, c.per_device.basis, &c.card->origin),
+      const bool guessed = c.card == nullptr;
+      quantity("embodied_kg_card",
+               known(guessed ? c.guessed.mid : c.card->mid, c.per_device.basis,
+                     guessed ? c.per_device.origin : &c.card->origin),
                kilogram, "kg");
       quantity("embodied_kg_host_share",
                known(c.host->mid / *s.devices_per_node, Basis::fallback, &c.host->origin), kilogram,

@@ -29,7 +29,7 @@ struct Step {
 
 /// The chain of one run, in the order in which it was computed. Reads the stages; computes nothing
 /// of its own.
-std::vector<Step> explain(const Result& result);
+std::vector<Step> explain(const Result& result, const Catalogue& catalogue);
 
 /// One input that was used: a column of the run table, its value and where it comes from.
 struct Input {

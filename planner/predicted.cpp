@@ -401,8 +401,8 @@ Comparisons::Comparisons(const RunRow& row, const Result& result, const Predicte
   }
   if (const auto reported = row.number(Col::reported_tco2e_operational)) {
     std::optional<double> carbon;
-    if (energy && result.scenario.intensity) {
-      carbon = models::operational_carbon(*energy, *result.scenario.intensity).in(tonne);
+    if (energy && result.estimate.carbon.intensity) {
+      carbon = models::operational_carbon(*energy, *result.estimate.carbon.intensity).in(tonne);
     }
     const bool market = row.text(Col::carbon_accounting) == "market";
     scoped(Key::operational_tco2e, carbon, *reported,

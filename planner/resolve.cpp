@@ -133,7 +133,54 @@ bool resolve_efficiency(const RunRow& row, Scenario& s, Warnings& warnings, RowF
   return true;
 }
 
-void resolve_site(const RunRow& row, const Catalogue& catalogue, Scenario& s, Warnings& warnings) {
+/// The ends of a value that the row gives. False with the failure set.
+bool given_range(std::optional<double> value, std::optional<double> low, std::optional<double> high,
+                 Col col, Col col_low, Col col_high, std::optional<models::Spread>& range,
+                 RowFailure& failure) {
+  if (!low && !high) return true;
+  const auto name = [](Col c) { return column_of(c).name; };
+  if (!value) {
+    failure = {fmt::format("{} without {}", name(low ? col_low : col_high), name(col)),
+               fmt::format("give {} too: its ends say how far it may be off", name(col)),
+               low ? col_low : col_high};
+    return false;
+  }
+  const double least = low.value_or(*value);
+  const double most = high.value_or(*value);
+  if (least > most) {
+    failure = {fmt::format("{} {:g} is above {} {:g}", name(col_low), least, name(col_high), most),
+               "exchange them", col_low};
+    return false;
+  }
+  if (*value < least || *value > most) {
+    failure = {
+        fmt::format("{} {:g} does not lie between {:g} and {:g}", name(col), *value, least, most),
+        fmt::format("widen {} and {}, or correct {}", name(col_low), name(col_high), name(col)),
+        col};
+    return false;
+  }
+  if (least > 0) range = models::spread_of(least, *value, most);
+  return true;
+}
+
+bool resolve_start(const RunRow& row, Scenario& s, RowFailure& failure) {
+  if (const auto text = row.text(Col::start); !text.empty()) {
+    s.start = hardware::parse_time(text);
+    if (!s.start) {
+      failure = {fmt::format("start '{}' is not a time", shortened(text)),
+                 "write 2026-03-01 or 2026-03-01T06:00Z", Col::start};
+      return false;
+    }
+  } else if (s.options.hourly != nullptr) {
+    s.start = s.options.hourly->start;
+  }
+  return true;
+}
+
+bool resolve_site(const RunRow& row, const Catalogue& catalogue, Scenario& s, Warnings& warnings,
+                  RowFailure& failure) {
+  if (!resolve_start(row, s, failure)) return false;
+  const auto year = row.number(Col::site_year);
   s.region_name = row.text(Col::region);
   if (!s.region_name.empty()) s.region = catalogue.grid(s.options.grid).find(s.region_name);
   if (const auto intensity = row.number(Col::intensity_kg_per_kwh)) {
@@ -146,7 +193,20 @@ void resolve_site(const RunRow& row, const Catalogue& catalogue, Scenario& s, Wa
                     known_region ? s.region->region : std::string_view{},
                     {}});
     }
+  } else if (s.options.hourly != nullptr) {
+    // Once the days are known.
   } else if (s.region != nullptr) {
+    if (year && s.region->year != year) {
+      failure = {
+          s.region->year
+              ? fmt::format("no intensity of '{}' for {:.0f}: the table has that of {:.0f}",
+                            s.region->region, *year, *s.region->year)
+              : fmt::format("no intensity of '{}' for {:.0f}: the table does not say of which "
+                            "year it is",
+                            s.region->region, *year),
+          "give intensity_kg_per_kwh, or leave site_year blank", Col::site_year};
+      return false;
+    }
     s.intensity = known(s.region->intensity, Basis::catalogue, &s.region->origin);
     if (s.region->scope.empty()) {
       warnings.add({Oddity::mixed_grid_scope, 0, 0, s.region->region, {}});
@@ -156,15 +216,42 @@ void resolve_site(const RunRow& row, const Catalogue& catalogue, Scenario& s, Wa
   const std::string_view region = s.region != nullptr ? s.region->region : std::string_view{};
   if (const auto pue = row.number(Col::pue)) {
     s.pue = given(*pue);
-  } else if (const auto* value = catalogue.pue().find(provider, region)) {
+  } else if (const auto* value = catalogue.pue().find(provider, region, year)) {
     const bool cloud = provider == "gcp" || provider == "aws" || provider == "azure";
     s.pue = known(value->value, cloud ? Basis::catalogue : Basis::fallback, &value->origin);
   }
-  if (!provider.empty()) {
+  if (const auto share = row.number(Col::offset_share)) {
+    s.offset_share = given(*share);
+  } else if (!provider.empty()) {
     if (const auto* offset = catalogue.offsets().find(provider, region)) {
       s.offset_share = known(offset->value, Basis::catalogue, &offset->origin);
     }
   }
+  return given_range(row.number(Col::intensity_kg_per_kwh),
+                     row.number(Col::intensity_low_kg_per_kwh),
+                     row.number(Col::intensity_high_kg_per_kwh), Col::intensity_kg_per_kwh,
+                     Col::intensity_low_kg_per_kwh, Col::intensity_high_kg_per_kwh,
+                     s.intensity_range, failure) &&
+         given_range(row.number(Col::pue), row.number(Col::pue_low), row.number(Col::pue_high),
+                     Col::pue, Col::pue_low, Col::pue_high, s.pue_range, failure);
+}
+
+/// No accelerator with its share of a server draws much more than its limit and the rest of it.
+bool question_power(const Catalogue& catalogue, const Scenario& s, RowFailure& failure) {
+  constexpr double kTooMuch = 1.5;
+  const auto* host = catalogue.hosts().find(s.device);
+  if (!s.system_power || !s.tdp || host == nullptr) return true;
+  auto draw = host->draw;
+  if (s.devices_per_node.basis == Basis::given) draw.devices = *s.devices_per_node * device;
+  const auto most = models::node_draw(*s.tdp, draw);
+  if (*s.system_power <= kTooMuch * most) return true;
+  failure = {
+      fmt::format("system_power_w {:g} is above what a device with a limit of {:g} W and its "
+                  "share of a server can draw, about {:.0f} W",
+                  s.system_power->in(watt / device), s.tdp->in(watt / device),
+                  most.in(watt / device)),
+      "system_power_w is of one accelerator, not of a server or a cluster", Col::system_power_w};
+  return false;
 }
 
 void resolve_embodied(const RunRow& row, const Catalogue& catalogue, Scenario& s) {
@@ -216,7 +303,7 @@ bool resolve(const RunRow& row, const Catalogue& catalogue, const EstimateOption
   if (!resolve_architecture(row, catalogue, s, warnings, failure)) return false;
   if (!resolve_device(row, catalogue, s, warnings, failure)) return false;
   if (!resolve_efficiency(row, s, warnings, failure)) return false;
-  resolve_site(row, catalogue, s, warnings);
+  if (!resolve_site(row, catalogue, s, warnings, failure)) return false;
 
   if (const auto tokens = row.number(Col::tokens_b)) {
     s.tokens = given(*tokens * kBillion);
@@ -245,6 +332,7 @@ bool resolve(const RunRow& row, const Catalogue& catalogue, const EstimateOption
     s.devices_per_node =
         known(defaults.devices_per_node.value, Basis::fallback, &defaults.devices_per_node.origin);
   }
+  if (!question_power(catalogue, s, failure)) return false;
   resolve_embodied(row, catalogue, s);
   take_measurements(row, s);
   return resolve_plan(row, s, warnings, failure);

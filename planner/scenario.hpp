@@ -8,11 +8,13 @@
 #include "hardware/device.hpp"
 #include "hardware/embodied_table.hpp"
 #include "hardware/grid.hpp"
+#include "hardware/hourly.hpp"
 #include "models/architecture_spec.hpp"
 #include "models/core/known.hpp"
 #include "models/core/units.hpp"
 #include "models/memory.hpp"
 #include "models/training_compute.hpp"
+#include "models/uncertainty.hpp"
 #include "planner/catalogue.hpp"
 
 namespace pretrain::planner {
@@ -27,6 +29,7 @@ enum class Method {
 /// Which boundary the embodied carbon has.
 enum class Embodied {
   best,       ///< that of the method: server, or llmcarbon for LLMCarbon's
+  act,        ///< dies, memory and packages of accelerators and hosts
   llmcarbon,  ///< LLMCarbon's chips of accelerators and servers
   card,       ///< accelerators as delivered, no hosts
   server,     ///< accelerators with their hosts
@@ -48,6 +51,26 @@ enum class PlanMode {
 
 class Draws;
 
+/// An hourly grid that takes the place of yearly averages.
+struct HourlyGrid {
+  hardware::IntensitySeries series;
+  std::optional<hardware::TimePoint> start;  ///< of runs that do not say; absent: its beginning
+  Origin origin;
+};
+
+/// What is told beside the run itself.
+struct Asked {
+  bool experiments = false;
+  bool storage = false;
+  bool inference = false;
+  std::optional<double> price_per_device_hour = {};  ///< of runs that do not say
+  std::optional<double> price_per_kwh = {};
+
+  bool any() const {
+    return experiments || storage || inference || price_per_device_hour || price_per_kwh;
+  }
+};
+
 /// What a command asks for beside the rows.
 struct EstimateOptions {
   bool blind = false;
@@ -58,6 +81,8 @@ struct EstimateOptions {
   PlanMode plan = PlanMode::stated;
   double interval = 0.9;         ///< share of runs that the intervals promise to hold; 0: none
   const Draws* draws = nullptr;  ///< intervals are drawn, else in closed form
+  const HourlyGrid* hourly = nullptr;
+  Asked asked = {};
 };
 
 /// How the run is divided and what it keeps in memory, as far as the row says it.
@@ -167,6 +192,9 @@ struct Scenario {
   const hardware::GridRegion* region = nullptr;
   Known<CarbonIntensity> intensity;
   Known<double> pue;
+  std::optional<models::Spread> intensity_range;  ///< as the row gives it
+  std::optional<models::Spread> pue_range;
+  std::optional<hardware::TimePoint> start;
   Known<double> offset_share;
 
   Embodied embodied = Embodied::best;

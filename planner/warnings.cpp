@@ -138,6 +138,12 @@ std::string to_text(const Warning& w, const Catalogue& catalogue) {
       return "a mixture of experts without active_params_b: its work is unknown";
     case Oddity::no_region:
       return "no region and no intensity_kg_per_kwh: carbon is not computed";
+    case Oddity::hourly_outside:
+      return fmt::format(
+          "carbon is not computed: {} does not hold the {:.3g} days of the run, or lacks a tenth "
+          "of "
+          "their hours; give start, or a longer file",
+          w.name, w.a);
     case Oddity::unknown_region:
       return fmt::format(
           "unknown region '{}' and no intensity_kg_per_kwh: carbon is not computed; {} "

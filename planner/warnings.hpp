@@ -34,6 +34,7 @@ enum class Oddity : std::uint8_t {
   no_duration,            ///< energy and carbon absent
   moe_without_active,     ///< work unknown
   no_region,              ///< carbon absent
+  hourly_outside,         ///< days; the run is not within the hourly file, or much of it is blank
   unknown_region,         ///< name: carbon absent; a is the grid table
   mixed_grid_scope,       ///< region whose scope its source does not state
   no_embodied,            ///< name: no footprint

@@ -205,7 +205,12 @@ TEST(BadInput, OptionsAndSubcommands) {
   };
   refused({"estimate", database, "--format", "xml"}, "xml");
   refused({"estimate", database, "--method", "guess"}, "guess");
-  refused({"estimate", database, "--embodied", "act"}, "act");
+  refused({"estimate", database, "--embodied", "box"}, "box");
+  refused({"estimate", database, "--include", "coffee"}, "coffee");
+  refused({"estimate", database, "--price-per-kwh", "-1"}, "--price-per-kwh");
+  refused({"estimate", database, "--start", "2026-03-01"}, "--hourly");
+  refused({"estimate", database, "--hourly", "nowhere.csv"}, "nowhere.csv");
+  refused({"estimate", database, "--hourly", database}, "no column of times");
   for (const char* samples : {"10", "-1", "1.5", "x", "2000000", ""}) {
     refused({"estimate", database, "--samples", samples}, "--samples");
   }

@@ -29,6 +29,19 @@ TEST(Carbon, OffsetIsAShareAndSubtractsNothing) {
   EXPECT_EQ(emitted, 12.0 * tonne);
 }
 
+TEST(Carbon, MarketBasedStandsBeside) {
+  const Energy used = 100.0 * megawatt_hour;
+  EXPECT_EQ(market_carbon(used, CarbonIntensity{}), Mass{});
+  EXPECT_DOUBLE_EQ(market_carbon(used, 0.094 * kilogram / kilowatt_hour).in(tonne), 9.4);
+}
+
+TEST(Carbon, UnmatchedIsTheRest) {
+  const Mass emitted = 12.0 * tonne;
+  EXPECT_DOUBLE_EQ(unmatched_carbon(emitted, Fraction::of(0.88)).in(tonne), 1.44);
+  EXPECT_EQ(unmatched_carbon(emitted, Fraction::of(0)), emitted);
+  EXPECT_EQ(unmatched_carbon(emitted, Fraction::of(1)), Mass{});
+}
+
 TEST(Carbon, TotalIsTheSum) {
   EXPECT_DOUBLE_EQ(total_carbon(25.0 * tonne, 11.2 * tonne).in(tonne), 36.2);
   EXPECT_EQ(total_carbon(25.0 * tonne, Mass{}), 25.0 * tonne);

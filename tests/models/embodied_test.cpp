@@ -48,5 +48,33 @@ TEST(Embodied, CardCarriesItsShareOfTheHost) {
   EXPECT_EQ(card_with_host(card, Mass{}, 8.0 * device), card);
 }
 
+TEST(Embodied, ActMeetsItsPublishedNodes) {
+  // ACT with its defaults: Taiwan's grid, 97% of the gases abated, a yield of 0.875.
+  const auto fab = 0.583 * kilogram / kilowatt_hour;
+  EXPECT_NEAR(carbon_per_cm2({0.9, 0.1375, 0.5}, fab, 0.875), 1.3282, 1e-4);   // 28 nm
+  EXPECT_NEAR(carbon_per_cm2({2.15, 0.275, 0.5}, fab, 0.875), 2.3182, 1e-4);   // 7 nm
+  EXPECT_NEAR(carbon_per_cm2({2.75, 0.3275, 0.5}, fab, 0.875), 2.7780, 1e-4);  // 5 nm
+  EXPECT_NEAR(carbon_per_cm2({3.25, 0.3725, 0.5}, fab, 0.875), 3.1626, 1e-4);  // 3 nm
+}
+
+TEST(Embodied, MurphyYieldFallsWithTheArea) {
+  EXPECT_EQ(murphy_yield(Area{}, 0.1), 1);
+  EXPECT_EQ(murphy_yield(8.0 * cm2, 0), 1);
+  EXPECT_NEAR(murphy_yield(8.26 * cm2, 0.1), 0.463, 0.001);
+  EXPECT_GT(murphy_yield(1.0 * cm2, 0.1), murphy_yield(2.0 * cm2, 0.1));
+}
+
+TEST(Embodied, ActChipsOfAnA100) {
+  // 8.26 cm2 at 7 nm, 40 GB at 0.074 kg, four packages of 0.15 kg.
+  const Mass chips = chips_carbon(8.26 * cm2, 2.3182, 40, 0.074, 4, 0.15 * kilogram);
+  EXPECT_NEAR(chips.in(kilogram), 8.26 * 2.3182 + 2.96 + 0.6, 1e-9);
+}
+
+TEST(Embodied, CardsAreAFewTimesTheirChips) {
+  // falk-2025: 127.6 kg for an A100 of 40 GB.
+  const Mass chips = chips_carbon(8.26 * cm2, 2.3182, 40, 0.074, 4, 0.15 * kilogram);
+  EXPECT_NEAR(card_of_chips(chips, 5.3).in(kilogram) / 127.6, 1, 0.1);
+}
+
 }  // namespace
 }  // namespace pretrain::models

@@ -191,7 +191,6 @@ TEST(EstimateEnergy, EmbodiedBoundariesAreNotMixed) {
   expect_near(kilograms("a100-sxm-80", kCard), 162);
   expect_near(kilograms("a100-sxm-80", kServer), 162 + 2500.0 / 8);
   expect_near(kilograms("a100-sxm-80", {}), 162 + 2500.0 / 8);
-  expect_near(kilograms("v100", kCard), 150);  // no study of its own: the generic one, a default
   // A footprint that holds its host gets no second one, and has no card alone.
   expect_near(kilograms("tpu-v4", kServer), 693);
   expect_near(kilograms("tpu-v4", {}), 693);
@@ -199,7 +198,11 @@ TEST(EstimateEnergy, EmbodiedBoundariesAreNotMixed) {
   expect_near(kilograms("tpu-v3", {}), 386);
   // LLMCarbon's dies are LLMCarbon's: where it has none, nothing is borrowed.
   EXPECT_EQ(kilograms("a100-sxm-80", kLlmcarbon), 0);
-  const OneRun generic{joined("device,device_hours", "v100,10")};
+  // Without a footprint of its own a card is a few times its chips, else a generic one.
+  const OneRun guessed{joined("device,device_hours", "v100,10"), kCard};
+  EXPECT_EQ(guessed.result().estimate.carbon.per_device.basis, Basis::model);
+  EXPECT_NEAR(kilograms("v100", kCard), 85, 15);
+  const OneRun generic{joined("device,device_hours", "mi350x,10")};
   EXPECT_EQ(generic.result().estimate.carbon.per_device.basis, Basis::fallback);
   const OneRun dies{joined("device,devices,days", "h100-sxm,12,10"), kLlmcarbon};
   const double server = 1.47 + 256 * 0.4 + 32768 * 0.018 + 111.6 * 1.2;
@@ -214,6 +217,95 @@ TEST(EstimateEnergy, EmbodiedBoundariesAreNotMixed) {
       OneRun(joined("device,devices,days", "h100-sxm,12,10"),
              {.method = Method::llmcarbon, .embodied = Embodied::card})[Key::embodied_tco2e],
       OneRun(joined("device,devices,days", "h100-sxm,12,10"), kCard)[Key::embodied_tco2e]);
+}
+
+TEST(EstimateEnergy, BoundariesAreOrdered) {
+  // Chips alone are less than cards, and those less than servers; low below high.
+  for (const char* id : {"h100-sxm", "a100-sxm-80", "v100", "rtx-4090", "mi300x"}) {
+    const std::string csv = joined("device,device_hours", std::string{id} + ",1000");
+    const OneRun chips{csv, {.embodied = Embodied::act}};
+    const OneRun card{csv, kCard};
+    const OneRun server{csv};
+    EXPECT_LT(chips[Key::embodied_tco2e], card[Key::embodied_tco2e]) << id;
+    EXPECT_LT(card[Key::embodied_tco2e], server[Key::embodied_tco2e]) << id;
+    for (const auto* run : {&chips, &card, &server}) {
+      ASSERT_TRUE(run->predicted().low(Key::embodied_tco2e)) << id;
+      EXPECT_LT(*run->predicted().low(Key::embodied_tco2e), (*run)[Key::embodied_tco2e]) << id;
+      EXPECT_GT(*run->predicted().high(Key::embodied_tco2e), (*run)[Key::embodied_tco2e]) << id;
+    }
+  }
+}
+
+TEST(EstimateEnergy, RangesOfTheRowAreTaken) {
+  const std::string header = "device,device_hours,system_power_w,pue,pue_low,pue_high";
+  const OneRun run{joined(header, "H100,1000,900,1.2,1.1,1.4")};
+  EXPECT_NEAR(*run.predicted().low(Key::facility_energy_mwh), 0.9 * 1.1, 1e-9);
+  EXPECT_NEAR(*run.predicted().high(Key::facility_energy_mwh), 0.9 * 1.4, 1e-9);
+  const auto refused = [&](const std::string& columns, const std::string& cells) {
+    return OneRun{joined("device,device_hours," + columns, "H100,1000," + cells)}.failure().what;
+  };
+  EXPECT_EQ(refused("pue,pue_low,pue_high", "1.2,1.3,1.1"), "pue_low 1.3 is above pue_high 1.1");
+  EXPECT_EQ(refused("pue,pue_low", "1.2,1.3"), "pue_low 1.3 is above pue_high 1.2");
+  EXPECT_EQ(refused("pue,pue_low,pue_high", "1.5,1.1,1.3"),
+            "pue 1.5 does not lie between 1.1 and 1.3");
+  EXPECT_EQ(refused("pue_low", "1.1"), "pue_low without pue");
+  EXPECT_EQ(refused("intensity_kg_per_kwh,intensity_low_kg_per_kwh", "0.3,0.4"),
+            "intensity_low_kg_per_kwh 0.4 is above intensity_high_kg_per_kwh 0.3");
+}
+
+TEST(EstimateEnergy, AYearThatTheTableLacksIsRefused) {
+  const auto of = [](const std::string& cells) {
+    return joined("device,device_hours,region,site_year", "H100,1000," + cells);
+  };
+  const OneRun other{of("us-central1,2019")};
+  EXPECT_EQ(other.failure().what,
+            "no intensity of 'us-central1' for 2019: the table has that of 2024");
+  EXPECT_EQ(other.failure().help, "give intensity_kg_per_kwh, or leave site_year blank");
+  EXPECT_EQ(other.failure().col, Col::site_year);
+  EXPECT_TRUE(OneRun(of("us-central1,2024")).ok());
+  // A given intensity is of any year; the PUE is that of the year.
+  const std::string header = "device,device_hours,intensity_kg_per_kwh,site_year";
+  EXPECT_EQ(*OneRun(joined(header, "H100,1000,0.4,2019")).scenario().pue, 1.67);
+  EXPECT_EQ(*OneRun(joined(header, "H100,1000,0.4,")).scenario().pue, 1.54);
+}
+
+TEST(EstimateEnergy, NoDeviceDrawsWhatAServerDoes) {
+  const OneRun server{joined("device,device_hours,system_power_w", "V100,1000,2640")};
+  EXPECT_FALSE(server.ok());
+  EXPECT_EQ(server.failure().col, Col::system_power_w);
+  EXPECT_NE(server.failure().what.find("a limit of 300 W"), std::string::npos);
+  EXPECT_EQ(server.failure().help,
+            "system_power_w is of one accelerator, not of a server or a cluster");
+  EXPECT_TRUE(OneRun(joined("device,device_hours,system_power_w", "V100,1000,330")).ok());
+}
+
+TEST(EstimateEnergy, HoursOfTheDayCount) {
+  std::string text = "time,g_per_kwh\n";
+  for (int h = 0; h < 48; ++h) {
+    char line[64];
+    std::snprintf(line, sizeof line, "2026-01-%02dT%02d:00Z,%d\n", 1 + h / 24, h % 24,
+                  h % 24 < 12 ? 100 : 500);
+    text += line;
+  }
+  HourlyGrid grid{hardware::IntensitySeries::read(text, "h.csv", ""), {}, {}};
+  grid.origin = {grid.series.place(), "", "", true};
+  const EstimateOptions hourly{.hourly = &grid};
+  const std::string header = "device,devices,days,start,intensity_kg_per_kwh";
+  const auto intensity = [&](const std::string& cells) {
+    const OneRun run{joined(header, "H100,8," + cells), hourly};
+    EXPECT_TRUE(run.ok());
+    return run[Key::operational_tco2e] / run[Key::facility_energy_mwh];
+  };
+  expect_near(intensity("0.5,2026-01-01,"), 0.1);
+  expect_near(intensity("0.5,2026-01-01T12:00Z,"), 0.5);
+  expect_near(intensity("1,2026-01-01T06:00Z,"), 0.3);
+  expect_near(intensity("0.5,,"), 0.1);               // from the beginning of the file
+  expect_near(intensity("0.5,2026-01-01,0.7"), 0.7);  // a given intensity wins
+  const OneRun outside{joined(header, "H100,8,30,2026-01-01,"), hourly};
+  EXPECT_FALSE(outside.has(Key::operational_tco2e));
+  EXPECT_TRUE(outside.warning(Oddity::hourly_outside));
+  const OneRun wrong{joined(header, "H100,8,1,soon,"), hourly};
+  EXPECT_EQ(wrong.failure().what, "start 'soon' is not a time");
 }
 
 TEST(EstimateEnergy, LifetimeAndUtilizationShareTheFootprint) {

@@ -1,5 +1,3 @@
-#include "planner/explain.hpp"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include "models/architecture_spec.hpp"
+#include "planner/beside.hpp"
 #include "tests/planner/rows.hpp"
 
 namespace pretrain::planner {
@@ -81,6 +80,13 @@ const std::vector<Case>& cases() {
        "llama-2-7b,Foo 9000,300,400,64,1000,model_full_attention\n",
        {}},
       {"architecture,device,devices,tokens_b\nllama-2-7b,A100,64,1000\n", {.interval = 0}},
+      {"architecture,device,devices,tokens_b,region,market_intensity_kg_per_kwh,generated_tokens_"
+       "b\n"
+       "llama-2-7b,A100,64,1000,us-central1,0.1,1000\n",
+       {.embodied = Embodied::act,
+        .asked = {true, true, true, std::optional{2.0}, std::optional{0.1}}}},
+      {"architecture,device,devices,tokens_b,region,trials\nmixtral-8x7b,RTX 4090,64,1,FRA,30\n",
+       {}},
       {"architecture,device,days,tokens_b\nmixtral-8x7b,H100,60,1000\n",
        {.plan = PlanMode::best, .interval = 0.5}},
   };
@@ -246,6 +252,57 @@ const std::map<std::string, Equation, std::less<>>& equations() {
       {"energy.facility", [](const Terms& t) { return t.at("PUE") * t.at("E_node"); }},
       {"carbon.operational", [](const Terms& t) { return t.at("E") * t.at("CI"); }},
       {"carbon.offset", [](const Terms& t) { return t.at("share") * t.at("CO2e"); }},
+      {"carbon.market", [](const Terms& t) { return t.at("E") * t.at("CI_m"); }},
+      {"carbon.carbon_free", [](const Terms& t) { return (1 - t.at("cfe")) * t.at("CO2e"); }},
+      {"embodied.act.area",
+       [](const Terms& t) {
+         return (t.at("CI_fab") * t.at("EPA") + t.at("GPA") + t.at("MPA")) / t.at("Y");
+       }},
+      {"embodied.act.chips",
+       [](const Terms& t) {
+         return t.at("A") * t.at("CPA") + t.at("M") * t.at("m") + t.at("n_p") * t.at("p");
+       }},
+      {"embodied.act.server",
+       [](const Terms& t) { return t.at("chips") + t.at("host") / t.at("n_s"); }},
+      {"embodied.guess", [](const Terms& t) { return t.at("k") * t.at("chips"); }},
+      {"embodied.building",
+       [](const Terms& t) { return t.at("E_node") * t.at("m") / (t.at("LT") * 8760) / 1e0; }},
+      {"phases.development",
+       [](const Terms& t) { return t.at("E") * t.at("d") / (1 - t.at("d")); }},
+      {"phases.embodied", [](const Terms& t) { return t.at("factor") * t.at("embodied"); }},
+      {"phases.trials", [](const Terms& t) { return t.at("k") * t.at("w") * t.at("E"); }},
+      {"phases.stored",
+       [](const Terms& t) {
+         return (t.at("N") * t.at("b_c") * t.at("k") + t.at("D") * t.at("b_t")) / 1e12;
+       }},
+      {"phases.storage.energy",
+       [](const Terms& t) {
+         return t.at("PUE") * t.at("B") * t.at("c") * t.at("w") * t.at("T") * 8760 / 1e6;
+       }},
+      {"phases.storage.embodied",
+       [](const Terms& t) {
+         return t.at("B") * t.at("c") * t.at("m") * t.at("T") / t.at("LT") / 1000;
+       }},
+      {"cost.hours", [](const Terms& t) { return t.at("n_T") * t.at("price"); }},
+      {"cost.energy", [](const Terms& t) { return 1000 * t.at("E") * t.at("price"); }},
+      {"inference.prefill",
+       [](const Terms& t) {
+         return t.at("prompt") * 2 * t.at("N") / (t.at("P") * kTera * t.at("u_p")) / t.at("output");
+       }},
+      {"inference.decode",
+       [](const Terms& t) {
+         const double read = (t.at("W") + t.at("C")) / (t.at("BW") * 1e9 * t.at("u_d"));
+         const double products = t.at("batch") * 2 * t.at("N") / (t.at("P") * kTera * t.at("u_p"));
+         return std::max(read, products) / t.at("batch");
+       }},
+      {"inference.energy",
+       [](const Terms& t) {
+         const double busy = t.at("t_p") * t.at("P_p") + t.at("t_d") * t.at("P_d");
+         const double waits = (t.at("t_p") + t.at("t_d")) * (1 / t.at("u") - 1) * t.at("P_w");
+         return t.at("PUE") * (busy + waits);
+       }},
+      {"inference.total", [](const Terms& t) { return t.at("tokens") * t.at("e") / 3.6; }},
+      {"inference.break_even", [](const Terms& t) { return t.at("E") * 3.6 / t.at("e"); }},
       {"carbon.total", [](const Terms& t) { return t.at("operational") + t.at("embodied"); }},
       {"embodied.llmcarbon",
        [](const Terms& t) {
@@ -269,7 +326,7 @@ TEST(Explain, EachStepFollowsFromItsTerms) {
   for (const auto& [csv, options] : cases()) {
     const OneRun run{csv, options};
     ASSERT_TRUE(run.ok()) << csv << run.failure().what;
-    for (const auto& step : explain(run.result())) {
+    for (const auto& step : explain(run.row(), run.result(), shipped_catalogue())) {
       used.emplace(step.equation);
       const auto& registered = shipped_catalogue().equations().find(step.equation);
       EXPECT_FALSE(registered.formula.empty());
@@ -296,7 +353,8 @@ TEST(Explain, EachStepFollowsFromItsTerms) {
     if (equation.id == "efficiency.llmcarbon.throughput" || equation.id == "params.block" ||
         equation.id == "params.mtp" || equation.id == "params.state_space" ||
         equation.id == "traffic.state_space" || equation.id == "power.shares.booked" ||
-        part_of_a_step(equation.id)) {
+        equation.id == "embodied.act.yield" || equation.id == "inference.replica" ||
+        equation.id == "inference.weights" || part_of_a_step(equation.id)) {
       continue;
     }
     EXPECT_TRUE(used.contains(equation.id)) << equation.id << " is never shown";
@@ -307,7 +365,8 @@ TEST(Explain, LastResultsAreThePredictedOnes) {
   for (const auto& [csv, options] : cases()) {
     const OneRun run{csv, options};
     std::map<std::string_view, double> last;
-    for (const auto& step : explain(run.result())) last[step.result_name] = step.result;
+    for (const auto& step : explain(run.row(), run.result(), shipped_catalogue()))
+      last[step.result_name] = step.result;
     for (std::size_t i = 0; i < kKeys; ++i) {
       const auto key = static_cast<Key>(i);
       const auto value = run.predicted()[key];
@@ -347,11 +406,17 @@ TEST(Explain, StepsUseOnlyWhatStandsBefore) {
                                                 "goodput.interruptions",
                                                 "power.shares",
                                                 "power.shares.usual",
-                                                "power.load"};
+                                                "power.load",
+                                                "phases.stored",
+                                                "phases.embodied",
+                                                "inference.prefill",
+                                                "inference.decode",
+                                                "inference.energy",
+                                                "carbon.operational"};
   for (const auto& [csv, options] : cases()) {
     const OneRun run{csv, options};
     std::vector<double> results;
-    for (const auto& step : explain(run.result())) {
+    for (const auto& step : explain(run.row(), run.result(), shipped_catalogue())) {
       for (const auto& term : step.terms) {
         if (term.basis != Basis::model || kByComponent.contains(step.equation)) continue;
         EXPECT_TRUE(std::any_of(results.begin(), results.end(),
@@ -372,7 +437,7 @@ TEST(Explain, TheTimeOfAStepIsShown) {
   const auto shown = [&](const EstimateOptions& options) {
     const OneRun run{csv, options};
     std::vector<std::string> ids;
-    for (const auto& step : explain(run.result())) {
+    for (const auto& step : explain(run.row(), run.result(), shipped_catalogue())) {
       const std::string_view id = step.equation;
       if (id.starts_with("step.") || id.starts_with("efficiency.")) ids.emplace_back(id);
     }
@@ -430,7 +495,7 @@ TEST(Explain, InputsHaveABasisAndAPlace) {
 TEST(Explain, FailedRowsHaveNothingToExplain) {
   const OneRun run{"device\nA100\n"};
   EXPECT_FALSE(run.ok());
-  EXPECT_TRUE(explain(run.result()).empty());
+  EXPECT_TRUE(explain(run.row(), run.result(), shipped_catalogue()).empty());
 }
 
 }  // namespace
