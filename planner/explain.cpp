@@ -40,6 +40,7 @@ const Origin kNoneTrained{"assumption: adapters are small", "", "", true};
 const Origin kNoTeacher{"the teacher is not stated", "", "", true};
 const Origin kNearerEnd{"the nearer end of the regression's range", "", "", true};
 const Origin kStacks{"a package of dies, and one for each 16 GB of memory", "", "", true};
+const double kOf90 = models::normal_quantile(0.95);
 constexpr auto kTeraflopsPerDevice = teraflops / device;
 constexpr auto kWattPerDevice = watt / device;
 constexpr auto kHours = hour * device;
@@ -341,22 +342,28 @@ class Proof {
     const bool solved = !s_.booked && !(s_.days && s_.devices);
     const bool carbon = e_.carbon.operational.basis != Basis::absent;
     std::vector<Term> terms;
-    double squares = 0;
-    const auto take = [&](std::string_view symbol, models::Spread spread, bool counts,
-                          const Origin& range) {
+    models::LogSum sum;
+    const auto take = [&](std::string_view up, std::string_view down, models::Spread spread,
+                          bool counts, const Origin& range, double floor = HUGE_VAL) {
       if (!counts || spread.up <= 0) return;
-      terms.push_back({symbol, spread.up, "", Basis::catalogue, &range});
-      squares += spread.up * spread.up;
+      terms.push_back({up, spread.up, "", Basis::catalogue, &range});
+      terms.push_back({down, spread.down, "", Basis::catalogue, &range});
+      sum.add(spread, floor);
     };
-    take("time", spreads.time, solved, kSpread);
-    take("goodput", spreads.goodput, solved, kLostRange);
-    take("power", spreads.node_power, true, kPowerRange);
-    take("pue", spreads.pue, true,
+    const double used = std::max(e_.rate.mfu ? *e_.rate.mfu : 0, e_.rate.hfu ? *e_.rate.hfu : 0);
+    take("time+", "time-", spreads.time, solved, kSpread,
+         used > 0 ? std::max(0.0, -std::log(used)) : HUGE_VAL);
+    if (solved && spreads.time.up > 0 && used > 0) {
+      terms.push_back({"floor", std::max(0.0, -std::log(used)), "", Basis::model, nullptr});
+    }
+    take("goodput+", "goodput-", spreads.goodput, solved, kLostRange);
+    take("power+", "power-", spreads.node_power, true, kPowerRange);
+    take("pue+", "pue-", spreads.pue, true,
          s_.pue.basis == Basis::fallback ? kUnknownSiteRange : kSiteRange);
-    take("intensity", spreads.intensity, carbon, kGridRange);
+    take("intensity+", "intensity-", spreads.intensity, carbon, kGridRange);
     if (terms.empty()) return;
     add("interval.product", carbon ? "operational_tco2e_upper_90" : "facility_energy_upper_90",
-        std::move(terms), std::sqrt(squares), "1");
+        std::move(terms), sum.ends(kOf90).up, "1");
   }
 
   /// Where booked time goes.

@@ -89,6 +89,8 @@ constexpr std::string_view kDefaultDevices =
 constexpr std::string_view kOtherConvention =
     "the published FLOPs count attention; without the dimensions of the model only 6 N D is known";
 constexpr std::string_view kMarket = "market-based; the prediction is location-based";
+/// Quantile of a normal distribution that 90% of a spread is measured in.
+const double kOf90 = models::normal_quantile(0.95);
 constexpr std::string_view kAssumedPower = "an assumed wattage, not a measurement";
 constexpr std::string_view kNoMemory =
     "the memory is not known: dimensions or params_b with a plan, a device and devices are needed";
@@ -158,38 +160,49 @@ models::Spread Predicted::step_spread() const {
   return step;
 }
 
-models::Spread Predicted::booked_spread() const {
-  if (drawn_) return drawn_->booked;
-  return models::product(step_spread(), at_level(spreads_.goodput));
+models::LogSum Predicted::booked_sum() const {
+  models::LogSum sum;
+  sum.add(spreads_.time, faster_);
+  sum.add(spreads_.goodput);
+  return sum;
 }
 
-models::Spread Predicted::hours_spread() const {
-  return solved_hours_ ? booked_spread() : models::Spread{};
+models::LogSum Predicted::hours_sum() const {
+  return solved_hours_ ? booked_sum() : models::LogSum{};
 }
 
-models::Spread Predicted::footprint_spread() const {
-  return at_level(models::product(spreads_.footprint,
-                                  models::product(spreads_.lifetime, spreads_.utilization)));
+models::LogSum Predicted::footprint_sum() const {
+  models::LogSum sum;
+  for (const auto s : {spreads_.footprint, spreads_.lifetime, spreads_.utilization}) sum.add(s);
+  return sum;
 }
+
+models::Spread Predicted::ends(const models::LogSum& sum) const { return sum.ends(level_ * kOf90); }
 
 models::Spread Predicted::energy_spread(std::string_view scope, bool carbon) const {
-  using models::product;
   if (drawn_ && scope == "device" && !carbon) return drawn_->device_energy;
   if (drawn_ && scope == "node" && !carbon) return drawn_->node_energy;
   if (drawn_ && scope == "facility") {
     return carbon ? drawn_->operational : drawn_->facility_energy;
   }
+  if (level_ <= 0) return {};
   const bool host = scope == "node" || scope == "facility";
-  auto power = host ? spreads_.node_power : spreads_.device_power;
-  if (scope == "facility" || scope == "device_x_pue") power = product(power, spreads_.pue);
-  if (carbon) power = product(power, spreads_.intensity);
-  return product(hours_spread(), at_level(power));
+  auto sum = hours_sum();
+  sum.add(host ? spreads_.node_power : spreads_.device_power);
+  if (scope == "facility" || scope == "device_x_pue") sum.add(spreads_.pue);
+  if (carbon) sum.add(spreads_.intensity);
+  return ends(sum);
 }
 
 models::Spread Predicted::spread(Key key) const {
+  auto& found = found_[static_cast<std::size_t>(key)];
+  if (!found) found = spread_of(key);
+  return *found;
+}
+
+models::Spread Predicted::spread_of(Key key) const {
   const auto& value = (*this)[key];
   if (!value || *value == 0 || level_ <= 0) return {};
-  using models::product;
   switch (key) {
     case Key::iteration_s:
       return step_spread();
@@ -199,9 +212,11 @@ models::Spread Predicted::spread(Key key) const {
     case Key::hfu:
       return models::inverse(step_spread());
     case Key::training_days:
-      return solved_days_ ? booked_spread() : models::Spread{};
+      if (!solved_days_) return {};
+      return drawn_ ? drawn_->booked : ends(booked_sum());
     case Key::device_hours:
-      return hours_spread();
+      if (!solved_hours_) return {};
+      return drawn_ ? drawn_->booked : ends(booked_sum());
     case Key::device_power_w:
       return drawn_ ? drawn_->device_power : at_level(spreads_.device_power);
     case Key::device_energy_mwh:
@@ -212,15 +227,19 @@ models::Spread Predicted::spread(Key key) const {
       return energy_spread("facility", false);
     case Key::operational_tco2e:
       return energy_spread("facility", true);
-    case Key::embodied_tco2e:
-      return drawn_ ? drawn_->embodied : product(hours_spread(), footprint_spread());
+    case Key::embodied_tco2e: {
+      if (drawn_) return drawn_->embodied;
+      auto sum = hours_sum();
+      sum.add(footprint_sum());
+      return ends(sum);
+    }
     case Key::total_tco2e: {
       if (drawn_) return drawn_->total;
       // The hours are the same in both parts.
-      const double part = operational_part();
-      const auto emitted =
-          at_level(product(spreads_.node_power, product(spreads_.pue, spreads_.intensity)));
-      return product(hours_spread(), models::sum(emitted, footprint_spread(), part));
+      models::LogSum emitted;
+      for (const auto s : {spreads_.node_power, spreads_.pue, spreads_.intensity}) emitted.add(s);
+      return models::ends_of_mixture(hours_sum(), emitted, footprint_sum(), operational_part(),
+                                     level_ * kOf90);
     }
     case Key::total_params:
     case Key::active_params:

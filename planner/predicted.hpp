@@ -83,13 +83,16 @@ class Predicted {
  private:
   std::array<std::optional<double>, kKeys> values_;
   models::Spread spread(Key key) const;
+  models::Spread spread_of(Key key) const;
   models::Spread at_level(models::Spread spread) const;
   models::Spread step_spread() const;
-  models::Spread booked_spread() const;
-  models::Spread hours_spread() const;
+  models::LogSum booked_sum() const;
+  models::LogSum hours_sum() const;
+  models::LogSum footprint_sum() const;
+  models::Spread ends(const models::LogSum& sum) const;
   double operational_part() const;
-  models::Spread footprint_spread() const;
 
+  mutable std::array<std::optional<models::Spread>, kKeys> found_;  ///< asked for before
   std::optional<DrawnSpreads> drawn_;  ///< at the level asked for; absent: closed form
   Spreads spreads_;                    ///< at 90%
   double interval_ = 0;

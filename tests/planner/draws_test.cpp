@@ -68,11 +68,7 @@ TEST(Draws, AgreeWithTheClosedForm) {
       ASSERT_EQ(drawn.predicted().low(key).has_value(), low.has_value())
           << info_of(key).name << csv;
       if (!low) continue;
-      // The closed form adds squares on each side, which is wide where parts are skewed: of a
-      // footprint years and use reach a factor of three up.
-      const double close = key == Key::embodied_tco2e ? 0.25
-                           : key == Key::total_tco2e  ? 0.12
-                                                      : 0.05;
+      constexpr double close = 0.02;
       EXPECT_NEAR(*drawn.predicted().low(key) / *low, 1, close) << info_of(key).name << csv;
       EXPECT_NEAR(*drawn.predicted().high(key) / *high, 1, close) << info_of(key).name << csv;
     }

@@ -178,9 +178,13 @@ const std::map<std::string, Equation, std::less<>>& equations() {
        }},
       {"interval.product",
        [](const Terms& t) {
-         double squares = 0;
-         for (const auto& [symbol, value] : t) squares += value * value;
-         return std::sqrt(squares);
+         models::LogSum sum;
+         for (const std::string name : {"time", "goodput", "power", "pue", "intensity"}) {
+           if (!t.contains(name + "+")) continue;
+           const bool floor = name == "time" && t.contains("floor");
+           sum.add({t.at(name + "-"), t.at(name + "+")}, floor ? t.at("floor") : HUGE_VAL);
+         }
+         return sum.ends(models::normal_quantile(0.95)).up;
        }},
       {"step.interval",
        [](const Terms& t) {
@@ -407,6 +411,7 @@ TEST(Explain, StepsUseOnlyWhatStandsBefore) {
                                                 "power.shares",
                                                 "power.shares.usual",
                                                 "power.load",
+                                                "interval.product",
                                                 "phases.stored",
                                                 "phases.embodied",
                                                 "inference.prefill",
