@@ -4,6 +4,7 @@
 #include <array>
 #include <cassert>
 #include <numbers>
+#include <optional>
 #include <span>
 
 #include "models/step_spread.hpp"
@@ -167,7 +168,7 @@ class Grid {
       const std::size_t most = std::min(cells, longer - a);
       for (std::size_t b = 0; b < most; ++b) next_[a + b] += sum_[a] * one_[b];
     }
-    std::swap(sum_, next_);
+    std::copy_n(next_.begin(), longer, sum_.begin());
     length_ = longer;
     start_ += first;
   }
@@ -175,13 +176,14 @@ class Grid {
   double cell_;
   double start_ = 0;  // in cells
   std::size_t length_ = 1;
-  std::array<double, kSize> sum_{};
-  std::array<double, kSize> next_{};
-  std::array<double, kSize> one_{};
+  // Only what is in use is ever set.
+  std::array<double, kSize> sum_;
+  std::array<double, kSize> next_;
+  std::array<double, kSize> one_;
 };
 
 /// Cells of a standard deviation.
-constexpr double kCells = 10;
+constexpr double kCells = 7;
 
 }  // namespace
 
@@ -254,28 +256,56 @@ void LogSum::quantiles(std::span<double> values) const {
   }
 }
 
+namespace {
+
+/// Factors exp(x) of equally likely cases. Rows of a table share their hardware and their site: the
+/// last ones are kept.
+template <std::size_t N>
+const std::array<double, N>& cases_of(const LogSum& sum) {
+  struct Kept {
+    std::optional<LogSum> sum;
+    std::array<double, N> factors{};
+  };
+  static thread_local Kept kept;
+  if (!kept.sum || !(*kept.sum == sum)) {
+    sum.quantiles(kept.factors);
+    for (double& x : kept.factors) x = std::exp(x);
+    kept.sum = sum;
+  }
+  return kept.factors;
+}
+
+}  // namespace
+
 Spread ends_of_mixture(const LogSum& both, const LogSum& first, const LogSum& second, double share,
                        double z) {
-  if (share >= 1 || share <= 0 || (first.known() && second.known())) {
-    LogSum sum = both;
-    sum.add(share <= 0 ? second : first);
-    return sum.ends(z);
+  if (share >= 1 || second.known()) share = first.known() ? share : 1;
+  LogSum whole = both;
+  if (share >= 1 || (first.known() && second.known())) {
+    whole.add(first);
+    return whole.ends(z);
   }
-  constexpr std::size_t kFirst = 24;
-  constexpr std::size_t kSecond = 64;
-  std::array<double, kFirst> a{};
-  std::array<double, kSecond> b{};
-  first.quantiles(a);
-  second.quantiles(b);
-  for (double& x : a) x = share * std::exp(x);
-  for (double& x : b) x = (1 - share) * std::exp(x);
-  std::array<double, kFirst * kSecond> values{};
+  constexpr std::size_t kFirst = 12;
+  constexpr std::size_t kSecond = 40;
+  const auto& b = cases_of<kSecond>(second);
+  std::array<double, kFirst * kSecond> all;  // set below, as far as it is used
+  std::span<double> values{all};
+  if (share <= 0) {
+    whole.add(second);
+    if (both.known() || !whole.skewed()) return whole.ends(z);
+    values = values.first(kSecond);
+    for (std::size_t i = 0; i < kSecond; ++i) values[i] = std::log(b[i]);
+  } else {
+    const auto& a = cases_of<kFirst>(first);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = std::log(share * a[i / kSecond] + (1 - share) * b[i % kSecond]);
+    }
+  }
   double mean = 0;
   double square = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = std::log(a[i / kSecond] + b[i % kSecond]);
-    mean += values[i];
-    square += values[i] * values[i];
+  for (const double value : values) {
+    mean += value;
+    square += value * value;
   }
   mean /= static_cast<double>(values.size());
   const double variance = square / static_cast<double>(values.size()) - mean * mean;

@@ -12,6 +12,7 @@ namespace pretrain::models {
 struct Spread {
   double down = 0;
   double up = 0;
+  friend bool operator==(const Spread&, const Spread&) = default;
 };
 
 /// Of a value with a low and a high one that are passed in 5% of all cases each.
@@ -37,6 +38,7 @@ class LogSum {
   /// for its upper end. One factor is met exactly; sums by their cumulants, skewed ones on a grid.
   Spread ends(double z) const;
   bool known() const { return count_ == 0; }
+  friend bool operator==(const LogSum&, const LogSum&) = default;
   /// Values of equally likely cases, from the least.
   void quantiles(std::span<double> values) const;
 
@@ -46,6 +48,7 @@ class LogSum {
   struct Factor {
     Spread spread;
     double floor = HUGE_VAL;
+    friend bool operator==(const Factor&, const Factor&) = default;
   };
   using Cumulants = std::array<double, 6>;  ///< the first stands at 1
 

@@ -1,6 +1,7 @@
 #include "planner/draws.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <utility>
 
@@ -21,13 +22,9 @@ class Random {
     z = (z ^ (z >> 27U)) * 0x94d049bb133111ebU;
     return z ^ (z >> 31U);
   }
-  /// In (0, 1).
-  double uniform() {
-    constexpr double kStep = 0x1p-53;
-    return (static_cast<double>(next() >> 11U) + 0.5) * kStep;
-  }
   std::size_t below(std::size_t n) {
-    return std::min(n - 1, static_cast<std::size_t>(uniform() * static_cast<double>(n)));
+    // Lemire 2019: the high bits of a product, with a bias below n / 2^32.
+    return static_cast<std::size_t>(((next() >> 32U) * n) >> 32U);
   }
 
  private:
@@ -39,32 +36,79 @@ const double kOf90 = models::normal_quantile(0.95);
 
 double moved(models::Spread s, double z) { return z / kOf90 * (z > 0 ? s.up : s.down); }
 
-models::Spread ends(std::vector<double>& values, double level) {
-  const auto at = [&](double share) {
-    const double place = share * static_cast<double>(values.size() - 1);
-    const auto low = static_cast<std::size_t>(place);
-    const auto first = values.begin();
-    std::nth_element(first, first + static_cast<std::ptrdiff_t>(low), values.end());
-    const double value = values[low];
-    if (low + 1 >= values.size()) return value;
-    const double next =
-        *std::min_element(first + static_cast<std::ptrdiff_t>(low) + 1, values.end());
-    return value + (place - static_cast<double>(low)) * (next - value);
-  };
+/// The values of two neighboring ranks, by counting what falls into cells of one width first.
+class Ranks {
+ public:
+  explicit Ranks(std::span<const double> values)
+      : values_{values}, cells_{std::clamp(values.size() / 8, std::size_t{1}, counts_.size())} {
+    const auto [low, high] = std::minmax_element(values.begin(), values.end());
+    low_ = *low;
+    const double width = *high - *low;
+    scale_ = width > 0 ? static_cast<double>(cells_) / width : 0;
+    for (const double value : values) ++counts_[cell(value)];
+  }
+
+  /// Between rank floor(place) and the next one, counted from 0; place < size - 1.
+  double at(double place) {
+    const auto rank = static_cast<std::size_t>(place);
+    std::size_t before = 0;
+    std::size_t first = 0;
+    while (before + counts_[first] <= rank) before += counts_[first++];
+    std::size_t last = first;
+    for (std::size_t reached = before + counts_[first]; reached <= rank + 1;) {
+      reached += counts_[++last];
+    }
+    near_.clear();
+    for (const double value : values_) {
+      const auto c = cell(value);
+      if (c == first || c == last) near_.push_back(value);
+    }
+    const auto here = near_.begin() + static_cast<std::ptrdiff_t>(rank - before);
+    std::nth_element(near_.begin(), here, near_.end());
+    const double value = *here;
+    const double next = *std::min_element(here + 1, near_.end());
+    return value + (place - static_cast<double>(rank)) * (next - value);
+  }
+
+ private:
+  std::size_t cell(double value) const {
+    return std::min(cells_ - 1, static_cast<std::size_t>((value - low_) * scale_));
+  }
+
+  std::span<const double> values_;
+  std::array<std::uint32_t, 1024> counts_{};
+  std::size_t cells_;
+  double low_ = 0;
+  double scale_ = 0;
+  inline static thread_local std::vector<double> near_;
+};
+
+models::Spread ends(std::span<const double> values, double level) {
   const double tail = (1 - level) / 2;
-  return {-at(tail), at(1 - tail)};
+  const double most = static_cast<double>(values.size() - 1);
+  constexpr double kBeforeLast = 1e-9;
+  const auto place = [&](double share) { return std::min(share * most, most * (1 - kBeforeLast)); };
+  Ranks ranks{values};
+  return {-ranks.at(place(tail)), ranks.at(place(1 - tail))};
 }
 
 }  // namespace
 
 Draws::Draws(std::size_t samples, std::uint64_t seed) : samples_{samples}, all_(kInputs * samples) {
+  // The middles of the strata are the same for all inputs, and symmetric.
+  double* first = all_.data();
+  for (std::size_t i = 0; i < (samples + 1) / 2; ++i) {
+    const double z =
+        models::normal_quantile((static_cast<double>(i) + 0.5) / static_cast<double>(samples));
+    first[i] = z;
+    first[samples - 1 - i] = -z;
+  }
+  for (std::size_t input = 1; input < kInputs; ++input) {
+    std::copy_n(first, samples, first + input * samples);
+  }
   Random random{seed};
   for (std::size_t input = 0; input < kInputs; ++input) {
     double* z = all_.data() + input * samples;
-    for (std::size_t i = 0; i < samples; ++i) {
-      const double stratum = static_cast<double>(i) + random.uniform();
-      z[i] = models::normal_quantile(stratum / static_cast<double>(samples));
-    }
     for (std::size_t i = samples; i > 1; --i) std::swap(z[i - 1], z[random.below(i)]);
   }
 }

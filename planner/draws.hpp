@@ -26,8 +26,8 @@ class Draws {
   };
   static constexpr std::size_t kInputs = utilization + 1;
 
-  /// One draw in each of `samples` equally likely strata of each input (McKay et al. 1979), in
-  /// random order. samples > 0.
+  /// The middle of each of `samples` equally likely strata of each input (McKay et al. 1979), in
+  /// random order. 0 < samples < 2^32.
   Draws(std::size_t samples, std::uint64_t seed);
 
   std::size_t size() const { return samples_; }

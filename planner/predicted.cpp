@@ -229,9 +229,7 @@ models::Spread Predicted::spread_of(Key key) const {
       return energy_spread("facility", true);
     case Key::embodied_tco2e: {
       if (drawn_) return drawn_->embodied;
-      auto sum = hours_sum();
-      sum.add(footprint_sum());
-      return ends(sum);
+      return models::ends_of_mixture(hours_sum(), {}, footprint_sum(), 0, level_ * kOf90);
     }
     case Key::total_tco2e: {
       if (drawn_) return drawn_->total;

@@ -50,7 +50,7 @@ TEST(Draws, TheSameSeedGivesTheSame) {
 }
 
 TEST(Draws, AgreeWithTheClosedForm) {
-  const Draws draws{20000, 1};
+  const Draws draws{100000, 1};
   // An open and a stated plan, a mixture, a TPU; hours solved for and given.
   for (const char* csv :
        {"architecture,device,devices,tokens_b,region\nllama-3.1-8b,H100,256,1000,FRA\n",
