@@ -220,6 +220,62 @@ TextTable duels(const Scoreboard& board) {
   return table;
 }
 
+/// Time, power and total of runs whose energy or hours were published, each for itself.
+TextTable audit_table(const validation::EnergyAudit& audit) {
+  TextTable table{{{"part", "Energy of runs", false},
+                   {"what", "of", false},
+                   {"n", "Runs", true},
+                   {"median", "Median error", true},
+                   {"mean_log", "Mean |ln|", true},
+                   {"bias", "Bias", true},
+                   {"within_20", "<=20%", true},
+                   {"coverage", "Held", true},
+                   {"wilson", "95% sure", true},
+                   {"width", "Width x/÷", true},
+                   {"score", "Interval score", true}}};
+  for (const auto& score : audit.scores) {
+    const auto& s = score.summary;
+    std::string sure;
+    if (s.coverage) {
+      const auto range = validation::wilson(*s.coverage, static_cast<double>(s.n));
+      sure = fmt::format("{} to {}", share(range.low), share(range.high));
+    }
+    table.add({std::string{name_of(score.part)}, score.what, fmt::format("{}", s.n),
+               share(s.median_abs_error), log_error(s.mean_abs_log_error), signed_share(s.bias),
+               share(s.within_20), share(s.coverage), sure,
+               s.median_width ? TextCell{fmt::format("{:.2f}", *s.median_width)} : TextCell{},
+               log_error(s.interval_score)});
+  }
+  return table;
+}
+
+/// Every run whose draw or energy was measured.
+TextTable audited_runs(const validation::EnergyAudit& audit) {
+  TextTable table{{{"id", "Run with measured draw or energy", false},
+                   {"device", "Device", false},
+                   {"quality", "Quality", false},
+                   {"time", "Time", true},
+                   {"power", "Power", true},
+                   {"total", "Total", true},
+                   {"held", "Held", false},
+                   {"remark", "Known of it", false}}};
+  const auto delta = [](const std::optional<validation::AuditedPart>& part) {
+    return part ? percent(part->delta()) : std::string{};
+  };
+  for (const auto& run : audit.runs) {
+    if (!run.power && !run.total) continue;
+    std::string held;
+    for (const auto* part : {&run.time, &run.power, &run.total}) {
+      if (!*part || !(*part)->held) continue;
+      if (!held.empty()) held += ", ";
+      held += *(*part)->held ? "yes" : "no";
+    }
+    table.add({run.id, run.device, run.quality, delta(run.time), delta(run.power), delta(run.total),
+               held, run.remark});
+  }
+  return table;
+}
+
 TextTable worst(const validation::Cases& scored) {
   std::vector<const validation::Case*> rows;
   for (const auto& c : scored.cases()) {
@@ -267,6 +323,44 @@ std::string json_skipped(const validation::Cases& scored) {
   return dumped(list);
 }
 
+std::string json_audit(const validation::EnergyAudit& audit) {
+  Json scores = Json::array();
+  for (const auto& score : audit.scores) {
+    const auto& s = score.summary;
+    const auto number = [](const std::optional<double>& value) {
+      return value ? Json(*value) : Json(nullptr);
+    };
+    scores.push_back({{"part", name_of(score.part)},
+                      {"of", score.what},
+                      {"n", s.n},
+                      {"median_abs_error", number(s.median_abs_error)},
+                      {"mean_abs_log_error", number(s.mean_abs_log_error)},
+                      {"bias", number(s.bias)},
+                      {"within_20", number(s.within_20)},
+                      {"coverage", number(s.coverage)},
+                      {"median_width", number(s.median_width)},
+                      {"interval_score", number(s.interval_score)}});
+  }
+  Json runs = Json::array();
+  for (const auto& run : audit.runs) {
+    Json entry{{"id", run.id}};
+    const auto put = [&](const char* name, const std::optional<validation::AuditedPart>& part) {
+      if (!part) return;
+      entry[name] = {{"quantity", planner::info_of(part->quantity).name},
+                     {"predicted", part->predicted},
+                     {"reported", part->reported},
+                     {"delta", part->delta()}};
+      if (part->held) entry[name]["held"] = *part->held;
+    };
+    put("time", run.time);
+    put("power", run.power);
+    put("total", run.total);
+    if (!run.remark.empty()) entry["remark"] = run.remark;
+    runs.push_back(std::move(entry));
+  }
+  return dumped({{"scores", std::move(scores)}, {"runs", std::move(runs)}});
+}
+
 std::string csv_scores(const Scoreboard& board) {
   TextTable table{{{"predictor", "", false},
                    {"split", "", false},
@@ -300,7 +394,8 @@ std::string csv_scores(const Scoreboard& board) {
 }
 
 std::string table_scores(const std::string& heading, const validation::Cases& scored,
-                         const Scoreboard& board, bool color) {
+                         const Scoreboard& board, const validation::EnergyAudit& audit,
+                         bool color) {
   std::string text = heading + "\n";
   const auto main = overall(board, Key::tokens_per_s_per_device, "all");
   if (!main.empty()) text += main.for_people(color) + "\n";
@@ -308,13 +403,15 @@ std::string table_scores(const std::string& heading, const validation::Cases& sc
     const auto groups = by_group(board, Key::tokens_per_s_per_device, kind);
     if (!groups.empty()) text += groups.for_people(color) + "\n";
   }
-  for (const auto& table : {duels(board), intervals(board), other_quantities(board)}) {
+  for (const auto& table : {duels(board), intervals(board), other_quantities(board),
+                            audit_table(audit), audited_runs(audit)}) {
     if (!table.empty()) text += table.for_people(color) + "\n";
   }
   return text + skipped_text(scored);
 }
 
-std::string markdown_scores(const std::string& heading, const Scoreboard& board) {
+std::string markdown_scores(const std::string& heading, const Scoreboard& board,
+                            const validation::EnergyAudit& audit) {
   std::string text = heading + "\n";
   const auto main = overall(board, Key::tokens_per_s_per_device, "all");
   if (!main.empty()) text += main.markdown() + "\n";
@@ -327,11 +424,14 @@ std::string markdown_scores(const std::string& heading, const Scoreboard& board)
   }
   const auto others = other_quantities(board);
   if (!others.empty()) text += others.markdown();
+  for (const auto& table : {audit_table(audit), audited_runs(audit)}) {
+    if (!table.empty()) text += "\n" + table.markdown();
+  }
   return text;
 }
 
 std::string report_scores(const std::string& heading, const validation::Cases& scored,
-                          const Scoreboard& board) {
+                          const Scoreboard& board, const validation::EnergyAudit& audit) {
   std::string text = "# Predictions against published runs\n\n" + heading + "\n";
   for (const auto key : quantities(board)) {
     text += fmt::format("## {}\n\n", planner::info_of(key).name);
@@ -343,6 +443,10 @@ std::string report_scores(const std::string& heading, const validation::Cases& s
   }
   for (const auto& table : {duels(board), intervals(board)}) {
     if (!table.empty()) text += table.markdown() + "\n";
+  }
+  if (!audit.scores.empty()) {
+    text += "## Time, power and total\n\n" + audit_table(audit).markdown() + "\n";
+    if (const auto runs = audited_runs(audit); !runs.empty()) text += runs.markdown() + "\n";
   }
   text += "## Worst predictions of throughput\n\n" + worst(scored).markdown() + "\n";
   text += fmt::format("## Not scored: {} runs\n\n", scored.skipped().size());

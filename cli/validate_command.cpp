@@ -98,11 +98,16 @@ class ValidateCommand {
                              : given == "power" ? planner::Taken::power
                                                 : planner::Taken::nothing;
     validation::Cases scored{*catalogue, frozen, options.estimate};
+    // The same runs with their true hours, to judge the draw apart.
+    auto with_hours = options.estimate;
+    with_hours.taken = planner::Taken::hours;
+    validation::Cases timed{*catalogue, frozen, with_hours};
     std::string runs;
     const bool json = options.format == Format::json;
     if (files.empty()) {
       for (const auto& [name, text] : validation::shipped_cases()) {
         read_text(name, std::string{text}, scored);
+        if (given.empty()) read_text(name, std::string{text}, timed);
         if (json) add_runs(name, std::string{text}, *catalogue, options, runs);
       }
     }
@@ -115,12 +120,18 @@ class ValidateCommand {
       validation::Cases rows{own, frozen, options.estimate};
       read_text(input.name(), text.str(), rows);
       scored.take(std::move(rows));
+      if (given.empty()) {
+        validation::Cases again{own, frozen, with_hours};
+        read_text(input.name(), text.str(), again);
+        timed.take(std::move(again));
+      }
       if (json) add_runs(input.name(), text.str(), own, options, runs);
     }
     for (const auto& remark : scored.remarks()) tell(remark);
     tell_repeated_ids(scored);
     scored.keep_newest();
     choose(scored);
+    if (!table.where.empty()) only(timed);
 
     const SplitMode mode = split == "none"      ? SplitMode::none
                            : split == "grouped" ? SplitMode::grouped
@@ -130,8 +141,12 @@ class ValidateCommand {
     const auto board =
         validation::evaluate(scored.cases(), pool.cases(), mode, catalogue->step_constant_table(),
                              catalogue->step_spread(), level);
-    write_answer(table.output, answer(*catalogue, options.format, scored, board, runs));
-    if (!report.empty()) write_answer(report, report_scores(heading(scored), scored, board));
+    const auto audit = given.empty()
+                           ? validation::audit_energy(scored.cases(), timed.cases(),
+                                                      validation::shipped_remarks(), level)
+                           : validation::EnergyAudit{};
+    write_answer(table.output, answer(*catalogue, options.format, scored, board, audit, runs));
+    if (!report.empty()) write_answer(report, report_scores(heading(scored), scored, board, audit));
     return judge(thresholds, board);
   }
 
@@ -173,12 +188,16 @@ class ValidateCommand {
                      repeated, printable(first)));
   }
 
+  void only(validation::Cases& cases) const {
+    std::erase_if(cases.cases(), [&](const validation::Case& c) {
+      return !equal_ignoring_case(c.id, table.where) && !equal_ignoring_case(c.name, table.where);
+    });
+  }
+
   /// Only the rows that --where names.
   void choose(validation::Cases& scored) const {
     if (table.where.empty()) return;
-    std::erase_if(scored.cases(), [&](const validation::Case& c) {
-      return !equal_ignoring_case(c.id, table.where) && !equal_ignoring_case(c.name, table.where);
-    });
+    only(scored);
     std::erase_if(scored.skipped(), [&](const validation::Skipped& skipped) {
       return !equal_ignoring_case(skipped.id, table.where);
     });
@@ -195,22 +214,24 @@ class ValidateCommand {
 
   std::string answer(const planner::Catalogue& catalogue, Format format,
                      const validation::Cases& scored, const Scoreboard& board,
-                     const std::string& runs) const {
+                     const validation::EnergyAudit& audit, const std::string& runs) const {
     switch (format) {
       case Format::json:
-        return json_document(catalogue, runs,
-                             fmt::format("\"summary\": {},\n\"skipped\": {},\n", json_scores(board),
-                                         json_skipped(scored)));
+        return json_document(
+            catalogue, runs,
+            fmt::format("\"summary\": {},\n\"energy_audit\": {},\n\"skipped\": {},\n",
+                        json_scores(board), json_audit(audit), json_skipped(scored)));
       case Format::jsonl:
         return json_lines(board);
       case Format::csv:
         return csv_scores(board);
       case Format::markdown:
-        return markdown_scores(heading(scored), board);
+        return markdown_scores(heading(scored), board, audit);
       case Format::table:
         break;
     }
-    return table_scores(heading(scored), scored, board, table.output.empty() && color_wanted());
+    return table_scores(heading(scored), scored, board, audit,
+                        table.output.empty() && color_wanted());
   }
 
   std::string heading(const validation::Cases& scored) const {

@@ -335,6 +335,8 @@ void Cases::row(const RunRow& row, Part& base) const {
   c.generation = s.device != nullptr ? s.device->generation : std::string_view{};
   c.family = row.text(Col::framework_family);
   c.dtype = s.dtype_name;
+  c.energy_basis = row.text(Col::energy_basis);
+  c.architecture = s.counted;
   const auto* placed = split_.find(c.id);
   if (placed != nullptr) {
     c.group = placed->group;
@@ -568,7 +570,8 @@ Scoreboard evaluate(const std::vector<Case>& scored, const std::vector<Case>& po
 std::vector<std::pair<std::string_view, std::string_view>> shipped_cases() {
   std::vector<std::pair<std::string_view, std::string_view>> cases;
   for (const auto& file : embedded_files()) {
-    if (file.name != "splits.csv") cases.emplace_back(file.name, file.text());
+    if (file.name != "splits.csv" && file.name != "remarks.csv")
+      cases.emplace_back(file.name, file.text());
   }
   return cases;
 }

@@ -69,8 +69,10 @@ struct Case {
   std::string quality;
   std::string phase;
   std::string dtype;
-  std::string group;   ///< model and device
-  std::string source;  ///< who measured
+  std::string energy_basis;   ///< how its energy was found, as the row says
+  bool architecture = false;  ///< its dimensions are known
+  std::string group;          ///< model and device
+  std::string source;         ///< who measured
   std::size_t fold = 0;
   std::vector<Measured> measured;
   /// Tokens per second and device, from whatever the row reports of its throughput.
