@@ -251,7 +251,12 @@ struct CompareCommand {
       default:
         answer =
             side_by_side(rows, lines, true).for_people(table.output.empty() && color_wanted()) +
-            "\n" + footnotes(rows) + "\n" + filled_in_text(rows) + refusals(rows);
+            "\n" + footnotes(rows);
+        for (const auto& section :
+             {intervals_text(rows), beside_text(rows), filled_in_text(rows)}) {
+          if (!section.empty()) answer += "\n" + section;
+        }
+        answer += refusals(rows);
         break;
     }
     write_answer(table.output, answer);

@@ -172,6 +172,10 @@ std::string table_text(const std::vector<ReportRow>& rows, bool color);
 std::string refusals(const std::vector<ReportRow>& rows);
 /// What the numbers cover: scopes of energy, carbon and footprints.
 std::string footnotes(const std::vector<ReportRow>& rows);
+/// Where the numbers of each run may lie, and what makes them uncertain; empty: nowhere else.
+std::string intervals_text(const std::vector<ReportRow>& rows);
+/// What was asked for beside the runs; empty: nothing.
+std::string beside_text(const std::vector<ReportRow>& rows);
 /// What the table did not give, and where it comes from.
 std::string filled_in_text(const std::vector<ReportRow>& rows);
 std::string markdown_text(const std::vector<ReportRow>& rows);

@@ -208,7 +208,27 @@ std::string range_text(const planner::Predicted& predicted, Key key) {
   return low && high ? for_people(*low) + " to " + for_people(*high) : std::string{};
 }
 
-/// Where the numbers of each run may lie, and what makes them uncertain.
+/// What of the plan was not stated: "tp 8, dp 16, sharding zero1".
+std::string filled_plan(const planner::Result& result) {
+  std::string text;
+  for (const auto& input : planner::inputs_of(result)) {
+    if (input.basis == Basis::given || !planner::of_memory(input.column)) continue;
+    const bool state = input.unit == "B";
+    if (input.column == "weight_bytes" || (state && !result.estimate.fit.verdict->chose_state))
+      continue;
+    if (!text.empty()) text += ", ";
+    text += std::string{input.column} + " ";
+    if (const auto* number = std::get_if<double>(&input.value)) {
+      text += fmt::format("{:g}", *number);
+    } else {
+      text += std::get<std::string_view>(input.value);
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
 std::string intervals_text(const std::vector<ReportRow>& rows) {
   double level = 0;
   for (const auto& row : rows) {
@@ -242,7 +262,6 @@ std::string intervals_text(const std::vector<ReportRow>& rows) {
   return table.for_people(false);
 }
 
-/// What is told beside the runs.
 std::string beside_text(const std::vector<ReportRow>& rows) {
   double level = 0;
   for (const auto& row : rows) {
@@ -270,27 +289,6 @@ std::string beside_text(const std::vector<ReportRow>& rows) {
   table.drop_blank_columns();
   return table.for_people(false);
 }
-
-/// What of the plan was not stated: "tp 8, dp 16, sharding zero1".
-std::string filled_plan(const planner::Result& result) {
-  std::string text;
-  for (const auto& input : planner::inputs_of(result)) {
-    if (input.basis == Basis::given || !planner::of_memory(input.column)) continue;
-    const bool state = input.unit == "B";
-    if (input.column == "weight_bytes" || (state && !result.estimate.fit.verdict->chose_state))
-      continue;
-    if (!text.empty()) text += ", ";
-    text += std::string{input.column} + " ";
-    if (const auto* number = std::get_if<double>(&input.value)) {
-      text += fmt::format("{:g}", *number);
-    } else {
-      text += std::get<std::string_view>(input.value);
-    }
-  }
-  return text;
-}
-
-}  // namespace
 
 std::string refusals(const std::vector<ReportRow>& rows) {
   std::string text;
