@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "planner/catalogue.hpp"
+#include "planner/draws.hpp"
 #include "planner/estimate.hpp"
 #include "planner/predicted.hpp"
 #include "planner/run_table.hpp"
@@ -172,6 +173,71 @@ void format_predicted(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
 }
 BENCHMARK(format_predicted);
+
+/// A run of which every number has an interval.
+RunRow uncertain() {
+  RunRow row;
+  row.clear();
+  row.begin(nullptr, 1);
+  std::string what;
+  std::string help;
+  for (const auto& [col, cell] :
+       std::initializer_list<std::pair<Col, std::string_view>>{{Col::architecture, "llama-2-7b"},
+                                                               {Col::device, "h100-sxm"},
+                                                               {Col::devices, "128"},
+                                                               {Col::tokens_b, "2000"},
+                                                               {Col::region, "us-central1"}}) {
+    row.set(col, cell, 0, 0, what, help);
+  }
+  return row;
+}
+
+double all_ends(const Result& result) {
+  const Predicted predicted{result};
+  double sum = 0;
+  for (const auto key : Predicted::kUncertain) {
+    sum += predicted.low(key).value_or(0) + predicted.high(key).value_or(0);
+  }
+  return sum;
+}
+
+// And the ends of all their intervals, in closed form?
+void close_intervals(benchmark::State& state) {
+  const RunRow row = uncertain();
+  Result result;
+  estimate_row(row, catalogue(), {}, result);
+  for (auto _ : state) {
+    result.estimate.spreads.time.up *= 1.0000001;
+    benchmark::DoNotOptimize(all_ends(result));
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(close_intervals)->Unit(benchmark::kMicrosecond);
+
+// And by draws that are there already, as in a table?
+void draw_intervals(benchmark::State& state) {
+  const RunRow row = uncertain();
+  const Draws draws{static_cast<std::size_t>(state.range(0)), 1};
+  Result result;
+  estimate_row(row, catalogue(), {.draws = &draws}, result);
+  for (auto _ : state) {
+    result.estimate.spreads.time.up *= 1.0000001;
+    benchmark::DoNotOptimize(all_ends(result));
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(draw_intervals)->Arg(200)->Arg(10000)->Unit(benchmark::kMicrosecond);
+
+// How long does it take to make them?
+void make_draws(benchmark::State& state) {
+  std::uint64_t seed = 0;
+  for (auto _ : state) {
+    const Draws draws{static_cast<std::size_t>(state.range(0)), ++seed};
+    benchmark::DoNotOptimize(draws.of(Draws::pue).data());
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(make_draws)->Arg(10000)->Unit(benchmark::kMicrosecond);
 
 // How long does it take to find a device, by id or by a name that people use?
 void find_device(benchmark::State& state) {
