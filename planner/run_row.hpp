@@ -49,6 +49,8 @@ class RunRow {
   /// is the byte in the CSV record, or the column of a YAML scalar on `line`.
   void set(Col col, std::string_view cell, std::uint32_t offset, std::uint32_t line,
            std::string& what, std::string& help);
+  /// Makes a cell blank.
+  void unset(Col col) { present_.reset(index(col)); }
   /// Takes the same cell of a CSV record as set() took last in this column.
   void repeat(Col col, std::uint32_t offset) {
     offsets_[index(col)] = offset;

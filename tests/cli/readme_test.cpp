@@ -41,6 +41,11 @@ std::vector<std::string> words_of(const std::string& line) {
 TEST(Readme, CommandsRun) {
   Program planner;
   planner.write("my.csv", planner({"init"}).out);
+  std::string grid = "time,MISO\n";
+  for (int month = 1; month <= 12; ++month) {
+    grid += "2026-" + std::string(month < 10 ? "0" : "") + std::to_string(month) + "-01,400\n";
+  }
+  planner.write("grid.csv", grid);
   std::size_t ran = 0;
   for (const auto& line : code_lines()) {
     auto words = words_of(line);

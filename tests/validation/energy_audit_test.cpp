@@ -69,9 +69,10 @@ TEST(EnergyAudit, TimePowerAndTotalAreApart) {
 
 TEST(EnergyAudit, RemarksAreOfRunsThatShip) {
   const planner::Catalogue catalogue;
+  const auto split = shipped_split();
   std::set<std::string> ids;
   for (const auto& [name, text] : shipped_cases()) {
-    Cases cases{catalogue, shipped_split(), {}};
+    Cases cases{catalogue, split, {}};
     std::istringstream in{std::string{text}};
     planner::read_run_table(in, std::string{name}, 1, cases);
     for (const auto& c : cases.cases()) ids.insert(c.id);
@@ -88,10 +89,11 @@ TEST(EnergyAudit, RemarksAreOfRunsThatShip) {
 /// The day's figures with some slack: the promise of the README.
 TEST(EnergyAudit, PowerAndHoursStayAsGoodAsTheyAre) {
   const planner::Catalogue catalogue;
+  const auto split = shipped_split();
   const auto read = [&](planner::Taken taken) {
     planner::EstimateOptions options;
     options.taken = taken;
-    Cases cases{catalogue, shipped_split(), options};
+    Cases cases{catalogue, split, options};
     for (const auto& [name, text] : shipped_cases()) {
       if (name != "runs.csv") continue;
       std::istringstream in{std::string{text}};

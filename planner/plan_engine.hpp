@@ -1,0 +1,116 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "planner/catalogue.hpp"
+#include "planner/plan_space.hpp"
+#include "planner/run_row.hpp"
+#include "planner/scenario.hpp"
+
+namespace pretrain::planner {
+
+/// What a plan costs.
+struct PlanFigures {
+  double step_s = 0;
+  double days = 0;
+  double facility_mwh = 0;
+  double total_tco2e = 0;  ///< operational where an intensity is known, and embodied
+  double cost = 0;
+
+  double of(Objective objective) const {
+    switch (objective) {
+      case Objective::time:
+        return days;
+      case Objective::energy:
+        return facility_mwh;
+      case Objective::carbon:
+        return total_tco2e;
+      case Objective::cost:
+        return cost;
+    }
+    return days;
+  }
+};
+
+/// A plan of the space.
+struct FoundPlan {
+  std::uint64_t index = 0;  ///< place in the order of the space, to break ties
+  std::string device;
+  std::string format;
+  double devices = 0;
+  double power_cap = 1;
+  double batch = 0;
+  double tp = 1;
+  double pp = 1;
+  double dp = 1;
+  double cp = 1;
+  double ep = 1;
+  double interleave = 1;
+  double micro_batch = 1;
+  models::Recompute recompute = models::Recompute::none;
+  models::Sharding sharding = models::Sharding::none;
+  bool sequence_parallel = false;
+  std::string region;
+  PlanFigures figures;
+  double memory_gib = 0;
+  double overflow = 0;  ///< of a miss: share of the memory that it needs too much
+};
+
+/// Why plans of the space are none.
+struct PlanCounts {
+  std::uint64_t space = 0;           ///< all combinations of the lists
+  std::uint64_t devices_uneven = 0;  ///< tp pp cp does not divide the devices
+  std::uint64_t batch_uneven = 0;    ///< replicas and micro-batches do not share the batch
+  std::uint64_t model_uneven = 0;    ///< heads, layers or experts do not divide
+  std::uint64_t pointless = 0;       ///< the same as another: interleaving without stages, and so on
+  std::uint64_t judged = 0;          ///< time computed
+  std::uint64_t bounded = 0;         ///< no better than what was found, by a bound or the region
+  std::uint64_t too_large = 0;       ///< of the judged: does not fit
+  std::uint64_t over_limits = 0;     ///< of the judged: breaks a limit
+};
+
+struct PlanSearchOptions {
+  Objective objective = Objective::time;
+  std::vector<Objective> pareto;  ///< the front of these instead, where not empty
+  PlanLimits limits;
+  std::optional<double> price_per_device_hour;
+  std::optional<double> price_per_kwh;
+  /// Plans within this factor of the best are told.
+  double ties = 1;
+  std::size_t most_told = 64;
+  unsigned threads = 1;
+  bool prune = true;  ///< false: every plan is judged, for tests
+  /// Set from outside to stop early: what was found so far is returned, not proven.
+  const std::atomic<bool>* stop = nullptr;
+  std::function<void(double share)> progress;  ///< called from one thread
+};
+
+struct PlanSearchResult {
+  std::vector<FoundPlan> best;  ///< from the best; with ties after it; or the front
+  /// The best for each objective, where another than the first.
+  std::array<std::optional<FoundPlan>, kObjectives> other;
+  std::vector<FoundPlan> misses;  ///< better, but for a little memory
+  PlanCounts counts;
+  bool proven = true;
+  std::string failure;  ///< why there is nothing: what binds, and by how much
+  std::string help;
+};
+
+/// The best plan of the space for the run of a row. Exact: no plan of the space is better.
+/// Deterministic, whatever the number of threads. The row says model, recipe and, where the space
+/// does not, cluster and site; its own plan is not looked at. Throws InputError where the row or the
+/// space is wrong.
+PlanSearchResult search_plans(const RunRow& row, const PlanSpace& space,
+                              const PlanSearchOptions& options, const Catalogue& catalogue);
+
+/// The row with the plan in its cells; `texts` keeps what they point to.
+RunRow row_of_plan(const RunRow& row, const FoundPlan& plan, std::vector<std::string>& texts);
+
+}  // namespace pretrain::planner

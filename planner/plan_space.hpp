@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/recipe.hpp"
+
+namespace pretrain::planner {
+
+/// What a search may choose from. An empty list means the usual values, which depend on the number
+/// of devices and the architecture.
+struct PlanSpace {
+  std::vector<std::string> devices;  ///< names; empty: that of the run
+  std::vector<double> counts;        ///< of devices; empty: that of the run
+  std::vector<std::string> formats;  ///< dtypes; empty: that of the run
+  std::vector<double> power_caps;    ///< shares of the device's limit; empty: all of it
+  std::vector<double> batches;       ///< sequences of a step; empty: that of the run
+  std::vector<double> tp;
+  std::vector<double> pp;
+  std::vector<double> cp;
+  std::vector<double> ep;
+  std::vector<double> interleave;
+  std::vector<double> micro_batch;
+  std::vector<models::Recompute> recompute;
+  std::vector<models::Sharding> sharding;
+  std::vector<bool> sequence_parallel;
+  std::vector<std::string> regions;  ///< empty: that of the run
+};
+
+enum class Objective : std::uint8_t { time, energy, carbon, cost };
+inline constexpr std::size_t kObjectives = 4;
+std::string_view name_of(Objective objective);
+
+/// What must hold; absent: no limit.
+struct PlanLimits {
+  std::optional<double> days;
+  std::optional<double> energy_mwh;  ///< of the facility
+  std::optional<double> tco2e;       ///< operational and embodied
+  std::optional<double> cost;
+};
+
+}  // namespace pretrain::planner
