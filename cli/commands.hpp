@@ -11,6 +11,7 @@ namespace pretrain::cli {
 // Each adds its subcommand to the program; running it sets `exit`.
 void add_estimate_command(CLI::App& app, Exit& exit);
 void add_compare_command(CLI::App& app, Exit& exit);
+void add_plan_command(CLI::App& app, Exit& exit);
 void add_init_command(CLI::App& app, Exit& exit);
 void add_list_command(CLI::App& app, Exit& exit);
 void add_show_command(CLI::App& app, Exit& exit);

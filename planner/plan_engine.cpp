@@ -28,11 +28,11 @@ constexpr double kHoursPerDay = 24;
 constexpr double kSecondsPerHour = 3600;
 
 /// Columns that say a plan: the search fills them.
-constexpr std::array kPlanColumns{Col::tp,         Col::pp,
-                                  Col::dp,         Col::cp,
-                                  Col::ep,         Col::interleave,
-                                  Col::recompute,  Col::micro_batch_seqs,
-                                  Col::sharding,   Col::sequence_parallel,
+constexpr std::array kPlanColumns{Col::tp,           Col::pp,
+                                  Col::dp,           Col::cp,
+                                  Col::ep,           Col::interleave,
+                                  Col::recompute,    Col::micro_batch_seqs,
+                                  Col::sharding,     Col::sequence_parallel,
                                   Col::micro_batches};
 
 /// What a run is measured by, that makes no plan better than another.
@@ -60,13 +60,15 @@ struct Machine {
   std::string device;
   std::string format;
   double cap = 1;
+  std::string family;  ///< of the framework
+  bool xla = false;    ///< which has no pipelines, and shares all state
   std::vector<std::string> texts;
   RunRow row;
   Scenario s;
   Work work;
   PlanBasis basis;
   StepQuestion question;
-  models::StepSpeed alone;    ///< of plans without tensor and pipeline parallelism
+  models::StepSpeed alone;  ///< of plans without tensor and pipeline parallelism
   models::StepSpeed divided;
   models::MemoryRecipe recipe_alone;
   models::MemoryRecipe recipe_divided;
@@ -83,7 +85,7 @@ struct Machine {
   models::Faults faults;
   std::optional<double> goodput;  ///< given
   std::vector<double> stages;
-  std::vector<double> chunks;     ///< of a stage, interleaved
+  std::vector<double> chunks;  ///< of a stage, interleaved
 };
 
 /// What is computed once for all numbers of devices.
@@ -153,8 +155,8 @@ class Engine {
 
   /// Whether it can be computed for every plan.
   bool has(Objective objective) const {
-    const bool powered = std::all_of(machines_.begin(), machines_.end(),
-                                     [](const auto& m) { return m->powered; });
+    const bool powered =
+        std::all_of(machines_.begin(), machines_.end(), [](const auto& m) { return m->powered; });
     const bool clean = std::all_of(sites_.begin(), sites_.end(),
                                    [](const Site& s) { return s.intensity.has_value(); });
     switch (objective) {
@@ -268,16 +270,20 @@ class Engine {
       m.row.unset(Col::peak_tflops);
     }
     if (!format.empty()) set(Col::dtype, format);
-    if (!m.row.has(Col::framework_family)) set(Col::framework_family, "megatron");
+    const auto match = catalogue_.devices().find(m.row.text(Col::device));
+    m.xla = match.device != nullptr && match.device->kind == "tpu";
+    if (!m.row.has(Col::framework_family)) {
+      set(Col::framework_family, m.xla ? "maxtext_xla" : "megatron");
+    }
+    m.family = m.row.text(Col::framework_family);
     if (cap < 1) {
-      const auto match = catalogue_.devices().find(m.row.text(Col::device));
       if (match.device != nullptr && match.device->tdp) {
         set(Col::device_tdp_w,
             fmt::format("{}", cap * match.device->tdp->in(watt / pretrain::device)));
       }
     }
-    const double count = space_.counts.empty() ? m.row.number(Col::devices).value_or(0)
-                                               : space_.counts.front();
+    const double count =
+        space_.counts.empty() ? m.row.number(Col::devices).value_or(0) : space_.counts.front();
     if (!(count > 0)) {
       throw InputError({"devices", 0, 0}, "no number of devices",
                        "give --devices 512, a list or a range, or the column devices");
@@ -319,8 +325,7 @@ class Engine {
     m.seq_len = *s.work_seq_len;
     models::MemoryPlan plan;
     const auto speed = [&](models::StepSpeed& v, models::MemoryRecipe& recipe) {
-      v = models::step_speed(m.question.device, software_of(s, plan),
-                             catalogue_.step_constants());
+      v = models::step_speed(m.question.device, software_of(s, plan), catalogue_.step_constants());
       recipe = fit_question(s, plan).recipe;
     };
     speed(m.alone, m.recipe_alone);
@@ -334,7 +339,7 @@ class Engine {
         return models::training_flop_per_token(m.work.token, convention, mode);
       };
       m.flop_per_token[static_cast<std::size_t>(recompute)] =
-          in(FlopConvention::model_causal) * in(FlopConvention::hardware) /
+          in(FlopConvention::model_causal)*in(FlopConvention::hardware) /
           in(FlopConvention::model_full);
     }
     const auto& power = e.power;
@@ -346,8 +351,7 @@ class Engine {
       m.host = power.host_draw;
     }
     if (e.carbon.embodied && e.duration.booked) {
-      m.embodied_t_per_hour =
-          e.carbon.embodied->in(tonne) / e.duration.booked->in(hour * device);
+      m.embodied_t_per_hour = e.carbon.embodied->in(tonne) / e.duration.booked->in(hour * device);
     }
     const auto& d = catalogue_.defaults();
     constexpr double kMillion = 1e6;
@@ -399,6 +403,7 @@ class Engine {
   }
   std::vector<double> stages(const Machine& m) const {
     if (!space_.pp.empty()) return space_.pp;
+    if (m.xla) return {1};
     constexpr double kMost = 128;
     const double layers = m.s.architecture.layers;
     std::vector<double> list;
@@ -476,10 +481,9 @@ class Engine {
       const double exchange = b.tp + b.cp + b.all_to_all;
       const double moving = b.traffic + b.routing;
       const double waiting = std::max(0.0, b.host);
-      const double joules = computing * watts(m, m.levels.slow) +
-                            moving * watts(m, m.levels.traffic) +
-                            exchange * watts(m, m.levels.exchange) +
-                            waiting * watts(m, m.levels.wait);
+      const double joules =
+          computing * watts(m, m.levels.slow) + moving * watts(m, m.levels.traffic) +
+          exchange * watts(m, m.levels.exchange) + waiting * watts(m, m.levels.wait);
       return std::pair{each * b.total(), each * joules};
     };
     auto [time, energy] = least(x.divided, m.divided);
@@ -539,12 +543,11 @@ class Engine {
     const auto eps = experts(m);
     const auto micros = micro_batches();
     const auto modes = sequence_modes();
-    const auto kinds = shardings();
+    const auto& kinds = kinds_;
     const auto recompute = static_cast<std::uint64_t>(recomputations().size());
     const auto sites = static_cast<std::uint64_t>(sites_.size());
     const auto n = [](const auto& list) { return static_cast<std::uint64_t>(list.size()); };
-    const std::uint64_t rest =
-        n(eps) * n(vs) * n(micros) * n(modes) * n(kinds) * recompute * sites;
+    const std::uint64_t rest = n(eps) * n(vs) * n(micros) * n(modes) * n(kinds) * recompute * sites;
     for (const double tp : tensor(m)) {
       for (const double cp : context(m)) {
         for (const double pp : pps) {
@@ -573,7 +576,7 @@ class Engine {
           std::uint64_t good_modes = 0;
           for (const bool sp : modes) good_modes += sp && tp == 1 && n(modes) > 1 ? 0U : 1U;
           std::uint64_t good_kinds = 0;
-          for (const auto kind : kinds) good_kinds += sharding_counts(kind, dp * cp) ? 1U : 0U;
+          for (const auto kind : kinds) good_kinds += sharding_counts(kind, dp * cp, pp) ? 1U : 0U;
           const std::uint64_t others = n(micros) * n(modes) * n(kinds) * recompute * sites;
           const std::uint64_t uneven = n(eps) * n(vs) - good_eps * (good_vs + idle_vs);
           counts_.model_uneven += uneven * others;
@@ -590,10 +593,12 @@ class Engine {
     }
   }
 
-  /// With one replica all ways to share its state are none.
-  bool sharding_counts(Sharding kind, double replicas) const {
-    const auto kinds = shardings();
-    return replicas > 1 || kind == kinds.front();
+  /// With one replica all ways to share its state are none. Megatron's pipelines share the
+  /// optimizer's alone; other ways are taken where they are asked for.
+  bool sharding_counts(Sharding kind, double replicas, double pp) const {
+    if (replicas <= 1) return kind == kinds_.front();
+    const bool usual = kind == Sharding::none || kind == Sharding::zero1;
+    return usual || pp == 1 || !space_.sharding.empty();
   }
 
   /// The least that any plan of a shard can cost, in each objective.
@@ -637,7 +642,7 @@ class Engine {
       }
     }
     std::sort(units_.begin(), units_.end(), [](const Unit& a, const Unit& b) {
-      return a.bound != b.bound ? a.bound < b.bound
+      return a.bound != b.bound   ? a.bound < b.bound
              : a.arena != b.arena ? a.arena < b.arena
                                   : a.shard < b.shard;
     });
@@ -687,7 +692,7 @@ class Engine {
       for (const double v : m.chunks) {
         if ((v > 1 && pp == 1) || !stages_divide(m, pp, v)) continue;
         for (const auto kind : kinds_) {
-          if (!sharding_counts(kind, dp * x.cp)) continue;
+          if (!sharding_counts(kind, dp * x.cp, pp)) continue;
           models::StepSchedule schedule;
           schedule.pp = pp;
           schedule.interleave = v;
@@ -701,7 +706,6 @@ class Engine {
       }
     }
   }
-
 
   void judge(Worker& w, const Arena& a, const Unit& unit, double pp, double v, Sharding kind,
              const models::StepTime& time, const models::StepSpeed& speed) {
@@ -719,14 +723,14 @@ class Engine {
     }
     double mwh = 0;
     if (m.powered) {
-      const double flop = m.flop_per_token[static_cast<std::size_t>(x.recompute)] * a.batch *
-                          m.seq_len / a.devices;
+      const double flop =
+          m.flop_per_token[static_cast<std::size_t>(x.recompute)] * a.batch * m.seq_len / a.devices;
       const double pace =
           std::min(1.0, flop / (speed.products * models::computing(time).in(second)));
       auto shares = models::load_shares(time, pace);
       if (!m.goodput) shares = models::booked_shares(shares, a.lost);
-      mwh = watts(m, models::load(shares, m.levels)) * hours * a.devices /
-            kWattHoursPerMegawattHour;
+      mwh =
+          watts(m, models::load(shares, m.levels)) * hours * a.devices / kWattHoursPerMegawattHour;
     }
     // The site that is best for the objective and breaks no limit.
     const auto& limits = options_.limits;
@@ -788,9 +792,10 @@ class Engine {
   std::uint64_t index_of(const Arena& a, const Unit& unit, double pp, double v,
                          Sharding kind) const {
     const auto bits = static_cast<std::uint64_t>(unit.shard);
-    return a.first * 64 + ((((bits << 8U) + static_cast<std::uint64_t>(pp)) << 8U) +
-                           static_cast<std::uint64_t>(v)) *
-                              4 +
+    return a.first * 64 +
+           ((((bits << 8U) + static_cast<std::uint64_t>(pp)) << 8U) +
+            static_cast<std::uint64_t>(v)) *
+               4 +
            static_cast<std::uint64_t>(kind);
   }
 
@@ -860,9 +865,8 @@ class Engine {
   /// Whether a plan that was found is at least as good in all and better in one.
   bool dominated(const Worker& w, const std::array<double, kObjectives>& least) const {
     return std::any_of(w.front.begin(), w.front.end(), [&](const Candidate& one) {
-      return std::all_of(options_.pareto.begin(), options_.pareto.end(), [&](Objective o) {
-        return one.figures.of(o) < of(least, o);
-      });
+      return std::all_of(options_.pareto.begin(), options_.pareto.end(),
+                         [&](Objective o) { return one.figures.of(o) < of(least, o); });
     });
   }
 
@@ -897,6 +901,7 @@ class Engine {
     p.format = m.format;
     p.devices = a.devices;
     p.power_cap = m.cap;
+    p.family = m.family;
     p.batch = a.batch;
     p.tp = x.tp;
     p.pp = static_cast<double>(one.pp);
@@ -994,7 +999,8 @@ class Engine {
       const auto& limit = kLimits[static_cast<std::size_t>(worst - w.least_over.begin())];
       result.failure = fmt::format("{} binds: the best plan of the space is at {:.3g} times it",
                                    limit.what, *worst);
-      result.help = fmt::format("raise {}, or allow other devices, counts or regions", limit.option);
+      result.help =
+          fmt::format("raise {}, or allow other devices, counts or regions", limit.option);
     } else if (n.too_large > 0) {
       result.failure = fmt::format(
           "memory binds: the smallest plan that was judged needs {:.3g} times what is usable",
@@ -1078,13 +1084,13 @@ RunRow row_of_plan(const RunRow& row, const FoundPlan& p, std::vector<std::strin
   number(Col::pp, p.pp);
   number(Col::dp, p.dp);
   number(Col::cp, p.cp);
-  if (p.ep > 1) number(Col::ep, p.ep);
+  number(Col::ep, p.ep);
   number(Col::interleave, p.interleave);
   number(Col::micro_batch_seqs, p.micro_batch);
   set(Col::recompute, std::string{name_of(p.recompute)});
   set(Col::sharding, std::string{name_of(p.sharding)});
   if (p.tp > 1) set(Col::sequence_parallel, p.sequence_parallel ? "true" : "false");
-  if (!row.has(Col::framework_family)) set(Col::framework_family, "megatron");
+  if (!row.has(Col::framework_family)) set(Col::framework_family, p.family);
   if (!p.region.empty() && p.region != row.text(Col::region)) {
     set(Col::region, p.region);
     copy.unset(Col::intensity_kg_per_kwh);

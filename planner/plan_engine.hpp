@@ -44,6 +44,7 @@ struct FoundPlan {
   std::uint64_t index = 0;  ///< place in the order of the space, to break ties
   std::string device;
   std::string format;
+  std::string family;  ///< of the framework, as a run table names it
   double devices = 0;
   double power_cap = 1;
   double batch = 0;
@@ -69,19 +70,20 @@ struct PlanCounts {
   std::uint64_t devices_uneven = 0;  ///< tp pp cp does not divide the devices
   std::uint64_t batch_uneven = 0;    ///< replicas and micro-batches do not share the batch
   std::uint64_t model_uneven = 0;    ///< heads, layers or experts do not divide
-  std::uint64_t pointless = 0;       ///< the same as another: interleaving without stages, and so on
-  std::uint64_t judged = 0;          ///< time computed
-  std::uint64_t bounded = 0;         ///< no better than what was found, by a bound or the region
-  std::uint64_t too_large = 0;       ///< of the judged: does not fit
-  std::uint64_t over_limits = 0;     ///< of the judged: breaks a limit
+  std::uint64_t pointless =
+      0;  ///< the same as another, or not done: interleaving without stages, and so on
+  std::uint64_t judged = 0;       ///< time computed
+  std::uint64_t bounded = 0;      ///< no better than what was found, by a bound or the region
+  std::uint64_t too_large = 0;    ///< of the judged: does not fit
+  std::uint64_t over_limits = 0;  ///< of the judged: breaks a limit
 };
 
 struct PlanSearchOptions {
   Objective objective = Objective::time;
-  std::vector<Objective> pareto;  ///< the front of these instead, where not empty
-  PlanLimits limits;
-  std::optional<double> price_per_device_hour;
-  std::optional<double> price_per_kwh;
+  std::vector<Objective> pareto = {};  ///< the front of these instead, where not empty
+  PlanLimits limits = {};
+  std::optional<double> price_per_device_hour = {};
+  std::optional<double> price_per_kwh = {};
   /// Plans within this factor of the best are told.
   double ties = 1;
   std::size_t most_told = 64;
@@ -89,14 +91,14 @@ struct PlanSearchOptions {
   bool prune = true;  ///< false: every plan is judged, for tests
   /// Set from outside to stop early: what was found so far is returned, not proven.
   const std::atomic<bool>* stop = nullptr;
-  std::function<void(double share)> progress;  ///< called from one thread
+  std::function<void(double share)> progress = {};  ///< called from one thread
 };
 
 struct PlanSearchResult {
-  std::vector<FoundPlan> best;  ///< from the best; with ties after it; or the front
+  std::vector<FoundPlan> best = {};  ///< from the best; with ties after it; or the front
   /// The best for each objective, where another than the first.
   std::array<std::optional<FoundPlan>, kObjectives> other;
-  std::vector<FoundPlan> misses;  ///< better, but for a little memory
+  std::vector<FoundPlan> misses = {};  ///< better, but for a little memory
   PlanCounts counts;
   bool proven = true;
   std::string failure;  ///< why there is nothing: what binds, and by how much
@@ -105,8 +107,8 @@ struct PlanSearchResult {
 
 /// The best plan of the space for the run of a row. Exact: no plan of the space is better.
 /// Deterministic, whatever the number of threads. The row says model, recipe and, where the space
-/// does not, cluster and site; its own plan is not looked at. Throws InputError where the row or the
-/// space is wrong.
+/// does not, cluster and site; its own plan is not looked at. Throws InputError where the row or
+/// the space is wrong.
 PlanSearchResult search_plans(const RunRow& row, const PlanSpace& space,
                               const PlanSearchOptions& options, const Catalogue& catalogue);
 
