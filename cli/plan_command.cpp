@@ -200,9 +200,9 @@ struct PlanCommand {
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     std::signal(SIGINT, before);
     if (!found.proven) tell("stopped: the best that was found so far, not proven\n");
-    const std::string answer = format == Format::json
-                                   ? json_answer(row, found, *catalogue, took.count())
-                                   : text_answer(row, found, *catalogue, took.count(), format);
+    const std::string answer =
+        format == Format::json ? json_answer(row, found, *catalogue, took.count())
+                               : text_answer(row, found, *catalogue, space, took.count(), format);
     write_answer(table.output, answer);
     if (found.best.empty()) {
       tell(fmt::format("{}: error: {}\n  help: {}\n", input.name(), found.failure, found.help));
@@ -253,8 +253,8 @@ struct PlanCommand {
   }
 
   std::string text_answer(const planner::RunRow& row, const planner::PlanSearchResult& found,
-                          const planner::Catalogue& catalogue, double seconds,
-                          Format format) const {
+                          const planner::Catalogue& catalogue, const planner::PlanSpace& space,
+                          double seconds, Format format) const {
     std::string text;
     const auto show = [&](const TextTable& t) {
       if (t.empty()) return;
@@ -297,7 +297,7 @@ struct PlanCommand {
       }
       plans.drop_blank_columns();
       show(plans);
-      if (pareto.empty()) text += winner(row, found, catalogue, show);
+      if (pareto.empty()) text += winner(row, found, catalogue, space.regions);
     }
     text += counts_text(found, seconds);
     return text;
@@ -305,9 +305,9 @@ struct PlanCommand {
 
   bool color() const { return table.output.empty() && color_wanted(); }
 
-  template <class Show>
   std::string winner(const planner::RunRow& row, const planner::PlanSearchResult& found,
-                     const planner::Catalogue& catalogue, Show show) const {
+                     const planner::Catalogue& catalogue,
+                     const std::vector<std::string>& where) const {
     const auto& best = found.best.front();
     std::vector<std::string> texts;
     const auto result = estimate_of(row, best, catalogue, texts);
@@ -351,6 +351,7 @@ struct PlanCommand {
     }
     text += parts.for_people(color()) + "\n";
     text += knobs(row, best, catalogue);
+    text += regions(row, best, where, catalogue);
     if (!found.misses.empty()) {
       text += "Better, but for memory:\n";
       for (const auto& miss : found.misses) {
@@ -361,8 +362,53 @@ struct PlanCommand {
       text += "\n";
     }
     if (best.family == "megatron") text += "Megatron-LM: " + launch(row, best) + "\n\n";
-    (void)show;
     return text;
+  }
+
+  /// The same plan wherever it may run, from the least carbon.
+  std::string regions(const planner::RunRow& row, const FoundPlan& best,
+                      const std::vector<std::string>& where,
+                      const planner::Catalogue& catalogue) const {
+    if (where.size() < 2) return {};
+    struct Line {
+      double carbon = 0;
+      std::vector<TextCell> cells;
+    };
+    std::vector<Line> lines;
+    for (const auto& region : where) {
+      auto there = best;
+      there.region = region;
+      std::vector<std::string> texts;
+      const auto result = estimate_of(row, there, catalogue, texts);
+      if (!result.ok) continue;
+      const planner::Predicted predicted{result};
+      const auto& s = result.scenario;
+      const auto* grid = s.region;
+      if (grid == nullptr || !predicted[Key::total_tco2e]) continue;
+      const auto* source =
+          catalogue.sources().find(grid->origin.source.substr(0, grid->origin.source.find(';')));
+      lines.push_back({*predicted[Key::total_tco2e],
+                       {std::string{grid->region}, std::string{grid->location},
+                        grid->intensity.in(gram / kilowatt_hour),
+                        grid->year ? TextCell{fmt::format("{:.0f}", *grid->year)} : TextCell{},
+                        fmt::format("{}, {}", grid->basis,
+                                    grid->scope.empty() ? "scope not stated" : grid->scope),
+                        *s.pue, *predicted[Key::facility_energy_mwh], *predicted[Key::total_tco2e],
+                        source != nullptr ? std::string{source->licence} : std::string{}}});
+    }
+    std::stable_sort(lines.begin(), lines.end(),
+                     [](const Line& a, const Line& b) { return a.carbon < b.carbon; });
+    TextTable table_of{{{"region", "The same plan in", false},
+                        {"location", "", false},
+                        {"intensity", "g/kWh", true},
+                        {"year", "Year", true},
+                        {"basis", "Basis", false},
+                        {"pue", "PUE", true},
+                        {"energy", "Energy [MWh]", true},
+                        {"carbon", "Carbon [tCO2e]", true},
+                        {"licence", "Licence of the intensity", false}}};
+    for (auto& line : lines) table_of.add(std::move(line.cells));
+    return table_of.empty() ? std::string{} : table_of.for_people(color()) + "\n";
   }
 
   /// The best plan with one thing changed.

@@ -60,6 +60,7 @@ struct Machine {
   std::string device;
   std::string format;
   double cap = 1;
+  double limit_w = 0;  ///< where it is capped
   std::string family;  ///< of the framework
   bool xla = false;    ///< which has no pipelines, and shares all state
   std::vector<std::string> texts;
@@ -278,8 +279,8 @@ class Engine {
     m.family = m.row.text(Col::framework_family);
     if (cap < 1) {
       if (match.device != nullptr && match.device->tdp) {
-        set(Col::device_tdp_w,
-            fmt::format("{}", cap * match.device->tdp->in(watt / pretrain::device)));
+        m.limit_w = cap * match.device->tdp->in(watt / pretrain::device);
+        set(Col::device_tdp_w, fmt::format("{}", m.limit_w));
       }
     }
     const double count =
@@ -901,6 +902,7 @@ class Engine {
     p.format = m.format;
     p.devices = a.devices;
     p.power_cap = m.cap;
+    p.limit_w = m.limit_w;
     p.family = m.family;
     p.batch = a.batch;
     p.tp = x.tp;
@@ -1078,6 +1080,7 @@ RunRow row_of_plan(const RunRow& row, const FoundPlan& p, std::vector<std::strin
   const auto number = [&](Col col, double value) { set(col, fmt::format("{}", value)); };
   if (!p.device.empty()) set(Col::device, p.device);
   if (!p.format.empty()) set(Col::dtype, p.format);
+  if (p.limit_w > 0) number(Col::device_tdp_w, p.limit_w);
   number(Col::devices, p.devices);
   number(Col::global_batch_seqs, p.batch);
   number(Col::tp, p.tp);

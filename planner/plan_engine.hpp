@@ -47,6 +47,7 @@ struct FoundPlan {
   std::string family;  ///< of the framework, as a run table names it
   double devices = 0;
   double power_cap = 1;
+  double limit_w = 0;  ///< of a device, where it is capped
   double batch = 0;
   double tp = 1;
   double pp = 1;
