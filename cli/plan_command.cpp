@@ -119,6 +119,9 @@ std::string rest_of(const FoundPlan& p) {
   if (p.sharding != models::Sharding::none)
     text += fmt::format(", {}", planner::name_of(p.sharding));
   if (p.tp > 1 && !p.sequence_parallel) text += ", no sequence parallelism";
+  if (!p.overlap) text += ", gradients not overlapped";
+  if (!p.scatter_gather) text += ", whole messages";
+  if (p.near != planner::NearGroups{}) text += fmt::format(", {} near", name_of(p.near));
   if (p.power_cap < 1) text += fmt::format(", {:g}% of the power limit", 100 * p.power_cap);
   return text;
 }
@@ -527,7 +530,10 @@ struct PlanCommand {
               {"micro_batch_seqs", p.micro_batch},
               {"recompute", planner::name_of(p.recompute)},
               {"sharding", planner::name_of(p.sharding)},
-              {"sequence_parallel", p.sequence_parallel}};
+              {"sequence_parallel", p.sequence_parallel},
+              {"overlap_gradients", p.overlap},
+              {"scatter_gather", p.scatter_gather},
+              {"near_groups", name_of(p.near)}};
     if (!p.region.empty()) plan["region"] = p.region;
     plan["step_s"] = p.figures.step_s;
     plan["training_days"] = p.figures.days;
@@ -622,6 +628,11 @@ void add_plan_command(CLI::App& app, Exit& exit) {
       List{"--recompute", "recompute", "none,selective,full"},
       List{"--sharding", "sharding", "none,zero1,zero2,zero3"},
       List{"--sequence-parallel", "sequence_parallel", "true,false"},
+      List{"--overlap-gradients", "overlap_gradients", "true,false; usual: true"},
+      List{"--scatter-gather", "scatter_gather",
+           "true,false: ranks send their parts to the next stage; usual: true"},
+      List{"--near-groups", "near_groups",
+           "What stands within a scale-up domain: tp_dp_pp,tp_pp; usual: all"},
       List{"--regions", "regions", "Where it may run"}};
   command->lists.reserve(kLists.size());
   for (const auto& list : kLists) {

@@ -300,7 +300,8 @@ class Shard {
     double tp = 0;
     if (s_.tp > 1) {
       // An all-reduce in each direction.
-      const Group group = group_of(s_.tp, 1, v_.device.domain);
+      const double domain = v_.device.domain;
+      const Group group = group_of(s_.tp, s_.tp_near ? 1 : domain, domain);
       tp = 2 * v_.tp_exposed * gather_time(kHalf * tokens_ * m_.hidden, group, v_.links);
     }
     t.tp = 2 * tp;
@@ -438,7 +439,9 @@ StepTime step_time(const StepModel& m, const StepSpeed& v, const ShardTime& x,
 
   // Data parallel groups; routed experts have their own.
   const double ranks = plan.dp * shard.cp;
-  const Group group = group_of(ranks, shard.tp, v.device.domain);
+  const double domain = v.device.domain;
+  const double beside = shard.tp_near ? shard.tp : 1;
+  const Group group = group_of(ranks, plan.dp_near ? beside : domain, domain);
   const Group expert_group =
       shard.ep > 1 ? group_of(std::max(1.0, ranks * shard.tp / shard.ep), shard.ep, v.device.domain)
                    : group;
@@ -492,11 +495,12 @@ StepTime step_time(const StepModel& m, const StepSpeed& v, const ShardTime& x,
   t.head = micro / p * x.head * second;
   t.pipeline = (micro * (slowest - average) + waits * average) * second;
   if (p > 1) {
-    const bool inside = shard.tp * ranks < v.device.domain;
+    const bool inside = plan.pp_near && beside * (plan.dp_near ? ranks : 1) < domain;
     const double link = inside ? rate_among(2, v.links) : v.links.far;
     if (link > 0) {
       // Each rank sends its part, which is gathered on the other side.
-      const double message = kHalf * x.tokens * m.hidden / shard.tp / link;
+      const bool parts = plan.scatter_gather || shard.sequence_parallel;
+      const double message = kHalf * x.tokens * m.hidden / (parts ? shard.tp : 1) / link;
       const double exposed = v.stack.blocking_stages ? 1 : c.p2p;
       t.p2p = exposed * micro * chunks * 2 * message * second;
     }
@@ -517,9 +521,9 @@ StepTime step_time(const StepModel& m, const StepSpeed& v, const ShardTime& x,
                               gather_time(both * experts, expert_group, v.links);
       // Interleaved chunks finish one after the other while the last micro-batches run through.
       // No more than all of it, or less work would take longer.
-      const double window =
-          v.stack.legacy ? 0
-                         : std::min(c.dp_window, 1.0) * slowest * (1 + (chunks - 1) * p) / chunks;
+      const double window = v.stack.legacy || !plan.overlap ? 0
+                                                            : std::min(c.dp_window, 1.0) * slowest *
+                                                                  (1 + (chunks - 1) * p) / chunks;
       const double over = exchange - window;
       const double soft = 0.5 * (over + std::sqrt(over * over + 0.01 * exchange * exchange));
       t.dp = larger(soft, c.dp_exposed * exchange) * second;

@@ -148,6 +148,7 @@ struct StepShard {
   double cp = 1;
   double ep = 1;
   bool sequence_parallel = false;
+  bool tp_near = true;  ///< its ranks stand in a scale-up domain as far as it reaches
   double seq_len = 2048;
   double micro_batch = 1;  ///< sequences of a replica at a time
   Recompute recompute = Recompute::none;
@@ -195,7 +196,11 @@ struct StepSchedule {
   double interleave = 1;
   double dp = 1;
   Sharding sharding = Sharding::none;
-  double micro_batches = 1;  ///< of a replica and step
+  double micro_batches = 1;    ///< of a replica and step
+  bool overlap = true;         ///< gradients are exchanged while the backward pass runs
+  bool scatter_gather = true;  ///< each tensor-parallel rank sends a part to the next stage
+  bool dp_near = true;         ///< replicas stand in a scale-up domain as far as it reaches
+  bool pp_near = true;         ///< and so do stages
 };
 
 /// Time of one step by what it is spent on, as far as nothing else hides it. The parts add up.

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <bitset>
 #include <cmath>
+#include <compare>
 #include <mutex>
 #include <thread>
+#include <tuple>
 #include <utility>
 
 #include "models/core/whole.hpp"
@@ -28,12 +30,20 @@ constexpr double kHoursPerDay = 24;
 constexpr double kSecondsPerHour = 3600;
 
 /// Columns that say a plan: the search fills them.
-constexpr std::array kPlanColumns{Col::tp,           Col::pp,
-                                  Col::dp,           Col::cp,
-                                  Col::ep,           Col::interleave,
-                                  Col::recompute,    Col::micro_batch_seqs,
-                                  Col::sharding,     Col::sequence_parallel,
-                                  Col::micro_batches};
+constexpr std::array kPlanColumns{Col::tp,
+                                  Col::pp,
+                                  Col::dp,
+                                  Col::cp,
+                                  Col::ep,
+                                  Col::interleave,
+                                  Col::recompute,
+                                  Col::micro_batch_seqs,
+                                  Col::sharding,
+                                  Col::sequence_parallel,
+                                  Col::micro_batches,
+                                  Col::overlap_gradients,
+                                  Col::scatter_gather,
+                                  Col::near_groups};
 
 /// What a run is measured by, that makes no plan better than another.
 constexpr std::array kMeasuredColumns{Col::days, Col::device_hours, Col::mfu, Col::achieved_tflops,
@@ -97,6 +107,7 @@ struct ShardChoice {
   double micro = 1;
   Recompute recompute = Recompute::none;
   bool sequence_parallel = false;
+  bool tp_near = true;
   models::ShardTime divided;
   models::ShardTime alone;
   double least_time = 0;    ///< s of a device for a sequence of the batch, all blocks
@@ -110,7 +121,6 @@ struct Arena {
   double batch = 0;
   double goodput = 1;
   models::Goodput lost;
-  std::uint64_t first = 0;  ///< index of its first plan
 };
 
 struct Unit {
@@ -119,21 +129,32 @@ struct Unit {
   std::uint32_t shard = 0;
 };
 
+/// What of a schedule costs no memory; places in the lists of the space.
+struct Variant {
+  Sharding sharding = Sharding::none;
+  bool overlap = true;
+  bool scatter_gather = true;
+  std::uint8_t near = 0;
+
+  friend auto operator<=>(const Variant&, const Variant&) = default;
+};
+
 struct Candidate {
   double value = 0;
-  std::uint64_t index = 0;
   std::uint32_t arena = 0;
   std::uint32_t shard = 0;
   float pp = 1;
   float interleave = 1;
-  Sharding sharding = Sharding::none;
+  Variant variant;
   std::uint32_t site = 0;
   PlanFigures figures;
   double overflow = 0;
   double memory_gib = 0;
 
+  /// Place in the order of the space, to break ties.
+  auto place() const { return std::tie(arena, shard, pp, interleave, variant); }
   friend bool operator<(const Candidate& a, const Candidate& b) {
-    return a.value != b.value ? a.value < b.value : a.index < b.index;
+    return a.value != b.value ? a.value < b.value : a.place() < b.place();
   }
 };
 
@@ -402,6 +423,47 @@ class Engine {
     return space_.sequence_parallel.empty() ? std::vector<bool>{true, false}
                                             : space_.sequence_parallel;
   }
+  /// Ways in which the tensor parallel groups may stand.
+  std::vector<bool> tensor_places(double tp) const {
+    std::vector<bool> places{near_.front().tp};
+    const auto other = [&](const NearGroups& near) { return near.tp != places.front(); };
+    if (tp > 1 && std::any_of(near_.begin(), near_.end(), other)) places.push_back(!places.front());
+    return places;
+  }
+
+  /// Whether no earlier assignment is the same for such groups.
+  bool near_counts(std::size_t at, bool tp, bool dp, bool pp) const {
+    const auto same = [&](const NearGroups& a, const NearGroups& b) {
+      return (!tp || a.tp == b.tp) && (!dp || a.dp == b.dp) && (!pp || a.pp == b.pp);
+    };
+    for (std::size_t i = 0; i < at; ++i) {
+      if (same(near_[i], near_[at])) return false;
+    }
+    return true;
+  }
+
+  /// Calls `each` with every variant of a schedule that is not the same as an earlier one. `where`:
+  /// how tensor parallel groups stand; absent: any way.
+  template <class Each>
+  void for_variants(double tp, double ranks, double pp, bool sequence_parallel,
+                    std::optional<bool> where, Each each) const {
+    const bool messages = pp > 1 && tp > 1 && !sequence_parallel;
+    for (std::size_t n = 0; n < near_.size(); ++n) {
+      if (where && tp > 1 && near_[n].tp != *where) continue;
+      if (!near_counts(n, tp > 1, ranks > 1, pp > 1)) continue;
+      for (const auto kind : kinds_) {
+        if (!sharding_counts(kind, ranks, pp)) continue;
+        for (const bool overlap : overlaps_) {
+          if (ranks <= 1 && overlap != overlaps_.front()) continue;
+          for (const bool parts : messages_) {
+            if (!messages && parts != messages_.front()) continue;
+            each(Variant{kind, overlap, parts, static_cast<std::uint8_t>(n)});
+          }
+        }
+      }
+    }
+  }
+
   std::vector<double> stages(const Machine& m) const {
     if (!space_.pp.empty()) return space_.pp;
     if (m.xla) return {1};
@@ -444,11 +506,14 @@ class Engine {
           for (const double micro : micro_batches()) {
             for (const auto recompute : recomputations()) {
               for (const bool sp : sequence_modes()) {
-                ShardChoice x{tp, cp, ep, micro, recompute, sp, {}, {}, 0, 0};
                 const bool valid = heads_divide(m, tp) && experts_possible(m, ep) &&
                                    !(sp && tp == 1 && sequence_modes().size() > 1);
-                if (valid) time_shard(m, c, x);
-                list.push_back(x);
+                if (!valid) continue;
+                for (const bool near : tensor_places(tp)) {
+                  ShardChoice x{tp, cp, ep, micro, recompute, sp, near, {}, {}, 0, 0};
+                  time_shard(m, c, x);
+                  list.push_back(x);
+                }
               }
             }
           }
@@ -467,6 +532,7 @@ class Engine {
     shard.cp = x.cp;
     shard.ep = x.ep;
     shard.sequence_parallel = x.sequence_parallel && x.tp > 1;
+    shard.tp_near = x.tp_near;
     shard.seq_len = m.seq_len;
     shard.micro_batch = x.micro;
     shard.recompute = x.recompute;
@@ -524,7 +590,6 @@ class Engine {
             a.lost = models::goodput(devices * device, m.faults);
             a.goodput = a.lost.useful;
           }
-          a.first = counts_.space;
           census(a);
           arenas_.push_back(a);
         }
@@ -544,11 +609,12 @@ class Engine {
     const auto eps = experts(m);
     const auto micros = micro_batches();
     const auto modes = sequence_modes();
-    const auto& kinds = kinds_;
     const auto recompute = static_cast<std::uint64_t>(recomputations().size());
     const auto sites = static_cast<std::uint64_t>(sites_.size());
     const auto n = [](const auto& list) { return static_cast<std::uint64_t>(list.size()); };
-    const std::uint64_t rest = n(eps) * n(vs) * n(micros) * n(modes) * n(kinds) * recompute * sites;
+    // Of a shard and its schedule, all that is chosen beside.
+    const std::uint64_t variants = n(kinds_) * n(overlaps_) * n(messages_) * n(near_);
+    const std::uint64_t rest = n(eps) * n(vs) * n(micros) * n(modes) * variants * recompute * sites;
     for (const double tp : tensor(m)) {
       for (const double cp : context(m)) {
         for (const double pp : pps) {
@@ -574,20 +640,22 @@ class Engine {
           if (!heads_divide(m, tp)) good_eps = 0;
           std::uint64_t good_micros = 0;
           for (const double micro : micros) good_micros += divides(dp * micro, a.batch) ? 1U : 0U;
-          std::uint64_t good_modes = 0;
-          for (const bool sp : modes) good_modes += sp && tp == 1 && n(modes) > 1 ? 0U : 1U;
-          std::uint64_t good_kinds = 0;
-          for (const auto kind : kinds) good_kinds += sharding_counts(kind, dp * cp, pp) ? 1U : 0U;
-          const std::uint64_t others = n(micros) * n(modes) * n(kinds) * recompute * sites;
+          std::uint64_t good_variants = 0;
+          for (const bool sp : modes) {
+            if (sp && tp == 1 && n(modes) > 1) continue;
+            for_variants(tp, dp * cp, pp, sp && tp > 1, {},
+                         [&](const Variant&) { ++good_variants; });
+          }
+          const std::uint64_t others = n(micros) * n(modes) * variants * recompute * sites;
           const std::uint64_t uneven = n(eps) * n(vs) - good_eps * (good_vs + idle_vs);
           counts_.model_uneven += uneven * others;
           const std::uint64_t even = good_eps * (good_vs + idle_vs);
           const std::uint64_t unshared =
-              even * (n(micros) - good_micros) * n(modes) * n(kinds) * recompute * sites;
+              even * (n(micros) - good_micros) * n(modes) * variants * recompute * sites;
           counts_.batch_uneven += unshared;
           const std::uint64_t shared = even * good_micros;
-          const std::uint64_t real = good_eps * good_vs * good_micros * good_modes * good_kinds;
-          counts_.pointless += (shared * n(modes) * n(kinds) - real) * recompute * sites;
+          const std::uint64_t real = good_eps * good_vs * good_micros * good_variants;
+          counts_.pointless += (shared * n(modes) * variants - real) * recompute * sites;
           valid_ += real * recompute * sites;
         }
       }
@@ -692,24 +760,28 @@ class Engine {
       const auto& speed = divided ? m.divided : m.alone;
       for (const double v : m.chunks) {
         if ((v > 1 && pp == 1) || !stages_divide(m, pp, v)) continue;
-        for (const auto kind : kinds_) {
-          if (!sharding_counts(kind, dp * x.cp, pp)) continue;
+        const bool sp = x.sequence_parallel && x.tp > 1;
+        for_variants(x.tp, dp * x.cp, pp, sp, x.tp_near, [&](const Variant& variant) {
           models::StepSchedule schedule;
           schedule.pp = pp;
           schedule.interleave = v;
           schedule.dp = dp;
-          schedule.sharding = dp * x.cp > 1 ? kind : Sharding::none;
+          schedule.sharding = dp * x.cp > 1 ? variant.sharding : Sharding::none;
           schedule.micro_batches = a.batch / dp / x.micro;
+          schedule.overlap = variant.overlap;
+          schedule.scatter_gather = variant.scatter_gather;
+          schedule.dp_near = near_[variant.near].dp;
+          schedule.pp_near = near_[variant.near].pp;
           const auto time = models::step_time(m.question.model, speed, shard, schedule, c);
           w.counts.judged += sites_.size();
-          judge(w, a, unit, pp, v, kind, time, speed);
-        }
+          judge(w, a, unit, pp, v, variant, time, speed);
+        });
       }
     }
   }
 
-  void judge(Worker& w, const Arena& a, const Unit& unit, double pp, double v, Sharding kind,
-             const models::StepTime& time, const models::StepSpeed& speed) {
+  void judge(Worker& w, const Arena& a, const Unit& unit, double pp, double v,
+             const Variant& variant, const models::StepTime& time, const models::StepSpeed& speed) {
     const Machine& m = *a.machine;
     const auto& x = (*a.shards)[unit.shard];
     Candidate found;
@@ -774,8 +846,7 @@ class Engine {
     found.shard = unit.shard;
     found.pp = static_cast<float>(pp);
     found.interleave = static_cast<float>(v);
-    found.sharding = kind;
-    found.index = index_of(a, unit, pp, v, kind);
+    found.variant = variant;
     if (one) {
       if (options_.prune && least > cut()) return;
       if (!fits(a, x, found, w)) return;
@@ -788,16 +859,6 @@ class Engine {
 
   static double excess(double value, const std::optional<double>& limit) {
     return limit ? value / *limit : 0;
-  }
-
-  std::uint64_t index_of(const Arena& a, const Unit& unit, double pp, double v,
-                         Sharding kind) const {
-    const auto bits = static_cast<std::uint64_t>(unit.shard);
-    return a.first * 64 +
-           ((((bits << 8U) + static_cast<std::uint64_t>(pp)) << 8U) +
-            static_cast<std::uint64_t>(v)) *
-               4 +
-           static_cast<std::uint64_t>(kind);
   }
 
   models::FitQuestion question_of(const Arena& a, const ShardChoice& x, double pp, double v,
@@ -828,7 +889,7 @@ class Engine {
   bool fits(const Arena& a, const ShardChoice& x, Candidate& found, Worker& w) {
     const Machine& m = *a.machine;
     const auto q = question_of(a, x, static_cast<double>(found.pp),
-                               static_cast<double>(found.interleave), found.sharding);
+                               static_cast<double>(found.interleave), found.variant.sharding);
     const auto verdict = models::fit(m.basis.memory(), q, *m.s.device_memory);
     found.memory_gib = verdict.memory.allocated().in(gibibyte);
     if (verdict.fits && !verdict.tight) return true;
@@ -879,7 +940,7 @@ class Engine {
       if (x > y) return false;
       better = better || x < y;
     }
-    return better || a.index < b.index;
+    return better || a.place() < b.place();
   }
 
   void join_front(Worker& w, const Candidate& one) const {
@@ -897,7 +958,6 @@ class Engine {
     const auto& m = *a.machine;
     const auto& x = (*a.shards)[one.shard];
     FoundPlan p;
-    p.index = one.index;
     p.device = m.device;
     p.format = m.format;
     p.devices = a.devices;
@@ -913,7 +973,10 @@ class Engine {
     p.interleave = static_cast<double>(one.interleave);
     p.micro_batch = x.micro;
     p.recompute = x.recompute;
-    p.sharding = p.dp * p.cp > 1 ? one.sharding : Sharding::none;
+    p.sharding = p.dp * p.cp > 1 ? one.variant.sharding : Sharding::none;
+    p.overlap = one.variant.overlap;
+    p.scatter_gather = one.variant.scatter_gather;
+    p.near = near_[one.variant.near];
     p.sequence_parallel = x.sequence_parallel && x.tp > 1;
     p.region = sites_[one.site].region;
     p.figures = one.figures;
@@ -948,7 +1011,7 @@ class Engine {
         for (const auto o : options_.pareto) {
           if (a.figures.of(o) != b.figures.of(o)) return a.figures.of(o) < b.figures.of(o);
         }
-        return a.index < b.index;
+        return a.place() < b.place();
       });
     } else {
       std::sort(best.begin(), best.end());
@@ -1023,6 +1086,11 @@ class Engine {
   std::vector<Arena> arenas_;
   std::vector<Unit> units_;
   std::vector<Sharding> kinds_ = shardings();
+  std::vector<bool> overlaps_ = space_.overlap.empty() ? std::vector{true} : space_.overlap;
+  std::vector<bool> messages_ =
+      space_.scatter_gather.empty() ? std::vector{true} : space_.scatter_gather;
+  std::vector<NearGroups> near_ =
+      space_.near.empty() ? std::vector<NearGroups>{NearGroups{}} : space_.near;
   PlanCounts counts_;
   std::uint64_t valid_ = 0;
   std::atomic<std::size_t> next_{0};
@@ -1093,6 +1161,9 @@ RunRow row_of_plan(const RunRow& row, const FoundPlan& p, std::vector<std::strin
   set(Col::recompute, std::string{name_of(p.recompute)});
   set(Col::sharding, std::string{name_of(p.sharding)});
   if (p.tp > 1) set(Col::sequence_parallel, p.sequence_parallel ? "true" : "false");
+  if (!p.overlap) set(Col::overlap_gradients, "false");
+  if (!p.scatter_gather) set(Col::scatter_gather, "false");
+  if (p.near != NearGroups{}) set(Col::near_groups, name_of(p.near));
   if (!row.has(Col::framework_family)) set(Col::framework_family, p.family);
   if (!p.region.empty() && p.region != row.text(Col::region)) {
     set(Col::region, p.region);

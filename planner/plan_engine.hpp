@@ -41,7 +41,6 @@ struct PlanFigures {
 
 /// A plan of the space.
 struct FoundPlan {
-  std::uint64_t index = 0;  ///< place in the order of the space, to break ties
   std::string device;
   std::string format;
   std::string family;  ///< of the framework, as a run table names it
@@ -59,6 +58,9 @@ struct FoundPlan {
   models::Recompute recompute = models::Recompute::none;
   models::Sharding sharding = models::Sharding::none;
   bool sequence_parallel = false;
+  bool overlap = true;
+  bool scatter_gather = true;
+  NearGroups near;
   std::string region;
   PlanFigures figures;
   double memory_gib = 0;

@@ -83,6 +83,15 @@ bool parse_flag(std::string_view key, std::string_view word) {
   refuse(key, fmt::format("'{}' is neither true nor false", word), "true, false or both");
 }
 
+NearGroups parse_near(std::string_view key, std::string_view word) {
+  const auto near = near_groups(word);
+  if (name_of(near) != word) {
+    refuse(key, fmt::format("'{}' names no groups", word),
+           "tp_dp_pp, tp_pp, tp_dp, dp_pp, tp, dp, pp or none");
+  }
+  return near;
+}
+
 void set_in_space(PlanSpace& space, std::string_view key, const std::vector<std::string>& parts) {
   if (parts.empty()) refuse(key, "an empty list", "leave it out for the usual values");
   const auto numbers = [&] { return parse_numbers(key, parts); };
@@ -124,12 +133,20 @@ void set_in_space(PlanSpace& space, std::string_view key, const std::vector<std:
     for (const auto& word : parts) space.sharding.push_back(parse_sharding(key, word));
   } else if (key == "sequence_parallel") {
     for (const auto& word : parts) space.sequence_parallel.push_back(parse_flag(key, word));
+  } else if (key == "overlap_gradients") {
+    for (const auto& word : parts) space.overlap.push_back(parse_flag(key, word));
+  } else if (key == "scatter_gather") {
+    for (const auto& word : parts) space.scatter_gather.push_back(parse_flag(key, word));
+  } else if (key == "near_groups") {
+    for (const auto& word : parts) space.near.push_back(parse_near(key, word));
   } else if (key == "regions") {
     space.regions = parts;
   } else {
-    refuse(key, "no part of a space",
-           "device, devices, precision, power_cap, global_batch, tp, pp, cp, ep, interleave, "
-           "micro_batch, recompute, sharding, sequence_parallel or regions");
+    refuse(
+        key, "no part of a space",
+        "device, devices, precision, power_cap, global_batch, tp, pp, cp, ep, interleave, "
+        "micro_batch, recompute, sharding, sequence_parallel, overlap_gradients, scatter_gather, "
+        "near_groups or regions");
   }
 }
 

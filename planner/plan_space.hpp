@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/recipe.hpp"
+#include "planner/step_question.hpp"
 
 namespace pretrain::planner {
 
@@ -28,6 +29,9 @@ struct PlanSpace {
   std::vector<models::Recompute> recompute = {};
   std::vector<models::Sharding> sharding = {};
   std::vector<bool> sequence_parallel = {};
+  std::vector<bool> overlap = {};         ///< of gradients; empty: yes
+  std::vector<bool> scatter_gather = {};  ///< of messages between stages; empty: yes
+  std::vector<NearGroups> near = {};      ///< groups within a domain; empty: all, as far as it goes
   std::vector<std::string> regions = {};  ///< empty: that of the run
 };
 
@@ -48,7 +52,8 @@ struct PlanLimits {
 std::vector<double> parse_numbers(std::string_view key, const std::vector<std::string>& parts);
 
 /// Takes the values of one dimension: device, devices, precision, power_cap, global_batch, tp, pp,
-/// cp, ep, interleave, micro_batch, recompute, sharding, sequence_parallel, regions.
+/// cp, ep, interleave, micro_batch, recompute, sharding, sequence_parallel, overlap_gradients,
+/// scatter_gather, near_groups, regions.
 void set_in_space(PlanSpace& space, std::string_view key, const std::vector<std::string>& parts);
 
 /// A space from a YAML map of lists. Throws InputError with the place of what is wrong.

@@ -95,10 +95,11 @@ void read_plan(const RunRow& row, PlanMode mode, StatedPlan& p) {
   const bool stated =
       has_any<Col::tp, Col::pp, Col::dp, Col::cp, Col::ep, Col::interleave, Col::micro_batch_seqs,
               Col::micro_batches, Col::weight_bytes, Col::gradient_bytes, Col::optimizer_bytes,
-              Col::software_year, Col::year, Col::sequence_parallel, Col::edges_as_layers,
-              Col::vocab_parallel, Col::flash_attention, Col::dropout, Col::fused_kernels,
-              Col::unsynced_accumulation, Col::offload, Col::framework_family, Col::sharding,
-              Col::loss, Col::optimizer, Col::node_network_gbps>(row);
+              Col::software_year, Col::year, Col::sequence_parallel, Col::overlap_gradients,
+              Col::scatter_gather, Col::near_groups, Col::edges_as_layers, Col::vocab_parallel,
+              Col::flash_attention, Col::dropout, Col::fused_kernels, Col::unsynced_accumulation,
+              Col::offload, Col::framework_family, Col::sharding, Col::loss, Col::optimizer,
+              Col::node_network_gbps>(row);
   if (!stated) return;
   if (mode != PlanMode::usual) {
     StatedDegrees& d = mode == PlanMode::best ? p.aside : p;
@@ -118,6 +119,9 @@ void read_plan(const RunRow& row, PlanMode mode, StatedPlan& p) {
   if (!p.year) p.year = row.number(Col::year);
   p.node_network = row.number(Col::node_network_gbps);
   p.sequence_parallel = row.flag(Col::sequence_parallel);
+  p.overlap_gradients = row.flag(Col::overlap_gradients);
+  p.scatter_gather = row.flag(Col::scatter_gather);
+  p.near_groups = row.text(Col::near_groups);
   p.edges_as_layers = row.flag(Col::edges_as_layers);
   p.vocab_parallel = row.flag(Col::vocab_parallel);
   p.flash_attention = row.flag(Col::flash_attention);

@@ -115,6 +115,9 @@ struct StatedPlan : StatedDegrees {
   std::optional<models::Sharding> sharding;
   std::optional<models::Loss> loss;
   std::optional<bool> sequence_parallel;
+  std::optional<bool> overlap_gradients;
+  std::optional<bool> scatter_gather;
+  std::string_view near_groups;  ///< as typed; empty: all
   std::optional<bool> edges_as_layers;
   std::optional<bool> vocab_parallel;
   std::optional<bool> flash_attention;

@@ -147,6 +147,27 @@ models::StepStack software_of(const Scenario& s, const models::MemoryPlan& plan)
   return stack;
 }
 
+NearGroups near_groups(std::string_view words) {
+  if (words.empty()) return {};
+  const auto has = [&](std::string_view word) {
+    return words.find(word) != std::string_view::npos;
+  };
+  return {has("tp"), has("dp"), has("pp")};
+}
+
+std::string name_of(NearGroups near) {
+  std::string name;
+  const auto add = [&](bool it, std::string_view word) {
+    if (!it) return;
+    if (!name.empty()) name += '_';
+    name += word;
+  };
+  add(near.tp, "tp");
+  add(near.dp, "dp");
+  add(near.pp, "pp");
+  return name.empty() ? "none" : name;
+}
+
 void take_plan(const Scenario& s, const models::FitVerdict& verdict, StepQuestion& q) {
   const auto& stated = s.plan;
   const auto& plan = verdict.plan;
@@ -164,12 +185,19 @@ void take_plan(const Scenario& s, const models::FitVerdict& verdict, StepQuestio
   shard.frozen = recipe.frozen;
   shard.sequence_parallel = plan.sequence_parallel;
 
+  const NearGroups near = near_groups(stated.near_groups);
+  shard.tp_near = near.tp;
+
   auto& schedule = q.schedule;
   schedule.pp = plan.pp;
   schedule.dp = plan.dp;
   schedule.interleave = plan.interleave;
   schedule.sharding = plan.dp * plan.cp > 1 ? plan.sharding : models::Sharding::none;
   schedule.micro_batches = recipe.micro_batches;
+  schedule.overlap = stated.overlap_gradients.value_or(true);
+  schedule.scatter_gather = stated.scatter_gather.value_or(true);
+  schedule.dp_near = near.dp;
+  schedule.pp_near = near.pp;
   if (!s.batch && !stated.micro_batches) {
     schedule.micro_batches = plan.pp > 1 ? kFilled * plan.pp : 1;
   }

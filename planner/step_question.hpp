@@ -1,6 +1,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "models/memory.hpp"
 #include "models/step_spread.hpp"
@@ -47,6 +49,19 @@ double software_year(const Scenario& scenario);
 /// Micro-batches for each stage where their number is open: the ends of the pipeline take an
 /// eighth.
 inline constexpr double kFilled = 8;
+
+/// Groups of ranks that stand together in a scale-up domain.
+struct NearGroups {
+  bool tp = true;
+  bool dp = true;
+  bool pp = true;
+
+  friend bool operator==(const NearGroups&, const NearGroups&) = default;
+};
+
+/// Words as a run table has them: tp_dp_pp, tp_pp, none; empty: all.
+NearGroups near_groups(std::string_view words);
+std::string name_of(NearGroups near);
 
 /// Puts a plan into a question.
 void take_plan(const Scenario& scenario, const models::FitVerdict& verdict, StepQuestion& question);

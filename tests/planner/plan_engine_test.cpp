@@ -239,7 +239,7 @@ TEST(PlanSpace, ReadFromAFile) {
       diagnostic_of([] { read_plan_space("tp: [1]\nspeed: [2]\n", "s.yaml"); }),
       "s.yaml:2:1: error: speed: no part of a space\n  help: device, devices, precision, "
       "power_cap, global_batch, tp, pp, cp, ep, interleave, micro_batch, recompute, sharding, "
-      "sequence_parallel or regions");
+      "sequence_parallel, overlap_gradients, scatter_gather, near_groups or regions");
   EXPECT_EQ(problem_of([] { read_plan_space("tp: []\n", "s.yaml"); }).what, "tp: an empty list");
   EXPECT_EQ(problem_of([] { read_plan_space("- tp\n", "s.yaml"); }).what, "not a map");
 }
