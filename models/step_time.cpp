@@ -346,6 +346,38 @@ double joined(double work, double wait, double q) {
   return std::max(work, std::pow(std::pow(work, q) + std::pow(wait, q), 1 / q));
 }
 
+/// How the stages of a pipeline share the work of a micro-batch.
+struct Stages {
+  double average = 0;  ///< s of a stage
+  double slowest = 0;
+  double waits = 0;  ///< micro-batches that pass while it fills and drains
+};
+
+/// `block`, `edge`: s of a block, and of what stands at the ends.
+Stages stages_of(const StepModel& m, const StepSchedule& plan, double block, double edge) {
+  const double p = plan.pp;
+  const double chunks = std::max(1.0, plan.interleave);
+  Stages s;
+  s.average = (m.layers * block + edge) / p;
+  s.slowest = s.average;
+  if (p <= 1) return s;
+  if (divides(p, m.layers)) {
+    s.slowest = m.layers / p * block + edge;
+  } else if (divides(p, m.layers + 2)) {
+    // Embedding and head count as a block each.
+    const double layers = (m.layers + 2) / p;
+    s.slowest = std::max(layers * block, (layers - 1) * block + edge);
+  } else {
+    // Whole blocks; the last stage, with the head, has what is left.
+    const double layers = std::ceil(m.layers / p);
+    const double last = std::max(0.0, m.layers - (p - 1) * layers);
+    s.slowest = std::max({layers * block, last * block + edge, s.average});
+  }
+  // With fewer micro-batches than stages the chunks wait for each other.
+  s.waits = (p - 1) / chunks + std::max(0.0, p - plan.micro_batches) * (1 - 1 / chunks);
+  return s;
+}
+
 }  // namespace
 
 StepModel step_model(const Architecture& a, double seq_len) {
@@ -429,13 +461,26 @@ ShardTime shard_time(const StepModel& model, const StepSpeed& speed, const StepS
   return Shard{model, speed, shard, constants}.time();
 }
 
+double lost_in_scale(const StepSpeed& v, double devices, const StepConstants& c) {
+  const bool tpu = v.device.maker == Maker::google;
+  const double together = tpu ? v.device.domain : std::min(v.device.domain, kPerNode);
+  return c.jitter * std::log2(std::max(1.0, devices / together));
+}
+
+double least_step_time(const StepModel& m, const StepSpeed& v, const ShardTime& x,
+                       const StepSchedule& plan) {
+  const auto s = stages_of(m, plan, x.block.total(), x.head);
+  // Sums of the same parts in another order round differently.
+  constexpr double kSlack = 1 - 1e-9;
+  return kSlack * v.year * (plan.micro_batches * s.slowest + s.waits * s.average);
+}
+
 StepTime step_time(const StepModel& m, const StepSpeed& v, const ShardTime& x,
                    const StepSchedule& plan, const StepConstants& c) {
   const auto& shard = x.shard;
   const double p = plan.pp;
   const double chunks = std::max(1.0, plan.interleave);
   const double micro = plan.micro_batches;
-  const bool tpu = v.device.maker == Maker::google;
 
   // Data parallel groups; routed experts have their own.
   const double ranks = plan.dp * shard.cp;
@@ -459,25 +504,7 @@ StepTime step_time(const StepModel& m, const StepSpeed& v, const ShardTime& x,
         joined(x.head, passes * gather_time(kHalf * x.edge_params, group, v.links), c.fsdp_overlap);
   }
 
-  // The slowest stage sets the pace; the ends of the pipeline add (p - 1) / v micro-batches.
-  const double average = (m.layers * block + edge) / p;
-  double slowest = average;
-  if (p > 1) {
-    if (divides(p, m.layers)) {
-      slowest = m.layers / p * block + edge;
-    } else if (divides(p, m.layers + 2)) {
-      // Embedding and head count as a block each.
-      const double layers = (m.layers + 2) / p;
-      slowest = std::max(layers * block, (layers - 1) * block + edge);
-    } else {
-      // Whole blocks; the last stage, with the head, has what is left.
-      const double layers = std::ceil(m.layers / p);
-      const double last = std::max(0.0, m.layers - (p - 1) * layers);
-      slowest = std::max({layers * block, last * block + edge, average});
-    }
-  }
-  // The ends of the pipeline; with fewer micro-batches than stages its chunks wait for each other.
-  const double waits = (p - 1) / chunks + std::max(0.0, p - micro) * (1 - 1 / chunks);
+  const auto [average, slowest, waits] = stages_of(m, plan, block, edge);
 
   StepTime t;
   const double blocks = micro * m.layers / p;
@@ -534,12 +561,9 @@ StepTime step_time(const StepModel& m, const StepSpeed& v, const ShardTime& x,
   }
   if (v.stack.stack != Stack::xla) t.step = c.step * kMilli * second;
 
-  const double devices = shard.tp * p * ranks;
-  const double nodes =
-      std::max(1.0, devices / (tpu ? v.device.domain : std::min(v.device.domain, kPerNode)));
   // How good the software is shows in every part; what many nodes lose stands beside them.
   for (const auto& part : kStepParts) t.*part.part = v.year * (t.*part.part);
-  t.scale = c.jitter * std::log2(nodes) * t.total();
+  t.scale = lost_in_scale(v, shard.tp * p * ranks, c) * t.total();
   return t;
 }
 

@@ -255,6 +255,14 @@ inline constexpr std::array<StepPart, 18> kStepParts{{
     {"scale and slack", &StepTime::scale},
 }};
 
+/// Share of the rest of a step that is lost between nodes.
+double lost_in_scale(const StepSpeed& speed, double devices, const StepConstants& constants);
+
+/// No more than the total of `step_time`, s, whatever sharding, overlap and places, but for what is
+/// lost in scale: what a search may cut by, in a few operations.
+double least_step_time(const StepModel& model, const StepSpeed& speed, const ShardTime& shard,
+                       const StepSchedule& schedule);
+
 /// @eq      step.time   step.pipeline   step.sharded   step.gradients   step.optimizer
 /// @source  narayanan-2021, Sec. 2.2 (bubble (p - 1) / v); rajbhandari-2020, Sec. 7 (volumes)
 StepTime step_time(const StepModel& model, const StepSpeed& speed, const ShardTime& shard,

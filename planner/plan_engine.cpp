@@ -92,6 +92,7 @@ struct Machine {
   double most_w = 0;
   models::LoadLevels levels;
   models::HostDraw host;
+  double least_w = 0;  ///< of a node's share, for any load; 0: not known
   double embodied_t_per_hour = 0;
   models::Faults faults;
   std::optional<double> goodput;  ///< given
@@ -112,6 +113,7 @@ struct ShardChoice {
   models::ShardTime alone;
   double least_time = 0;    ///< s of a device for a sequence of the batch, all blocks
   double least_energy = 0;  ///< J of its node, the same
+  double busy_time = 0;     ///< s, no less than what that energy is spent in
 };
 
 struct Arena {
@@ -120,6 +122,7 @@ struct Arena {
   double devices = 0;
   double batch = 0;
   double goodput = 1;
+  double scale = 1;  ///< of a step, by what is lost between nodes
   models::Goodput lost;
 };
 
@@ -137,6 +140,14 @@ struct Variant {
   std::uint8_t near = 0;
 
   friend auto operator<=>(const Variant&, const Variant&) = default;
+};
+
+/// What a shard and its schedule take, the same for all variants with such sharding.
+struct MemoryOf {
+  bool known = false;
+  bool fits = false;
+  double gib = 0;
+  double overflow = 0;  ///< share of the usable memory that it takes too much
 };
 
 struct Candidate {
@@ -173,6 +184,8 @@ class Engine {
         }
       }
     }
+    check_objectives();
+    make_arenas();
   }
 
   /// Whether it can be computed for every plan.
@@ -194,6 +207,24 @@ class Engine {
     return false;
   }
 
+  /// `known`: plans that were found for another objective; nothing worse than they is looked at.
+  PlanSearchResult run(const PlanSearchOptions& options, const std::vector<FoundPlan>& known = {}) {
+    options_ = options;
+    best_ = HUGE_VAL;
+    for (const auto& p : known) best_ = std::min(best_.load(), p.figures.of(options_.objective));
+    next_ = 0;
+    make_units();
+    std::vector<std::thread> threads;
+    std::vector<Worker> workers(std::max(1U, options_.threads));
+    for (std::size_t i = 1; i < workers.size(); ++i) {
+      threads.emplace_back([this, &workers, i] { work(workers[i], false); });
+    }
+    work(workers[0], true);
+    for (auto& thread : threads) thread.join();
+    return finish(workers);
+  }
+
+ private:
   void check_objectives() const {
     std::vector<Objective> asked = options_.pareto;
     if (asked.empty()) asked.push_back(options_.objective);
@@ -211,20 +242,6 @@ class Engine {
     }
   }
 
-  PlanSearchResult run() {
-    make_arenas();
-    make_units();
-    std::vector<std::thread> threads;
-    std::vector<Worker> workers(std::max(1U, options_.threads));
-    for (std::size_t i = 1; i < workers.size(); ++i) {
-      threads.emplace_back([this, &workers, i] { work(workers[i], false); });
-    }
-    work(workers[0], true);
-    for (auto& thread : threads) thread.join();
-    return finish(workers);
-  }
-
- private:
   struct Worker {
     std::vector<Candidate> best;  ///< heap, the worst on top
     std::vector<Candidate> misses;
@@ -371,6 +388,8 @@ class Engine {
       m.most_w = power.most->in(watt / device);
       m.levels = power.levels;
       m.host = power.host_draw;
+      const auto& l = m.levels;
+      m.least_w = watts(m, std::min({l.products, l.slow, l.traffic, l.exchange, l.wait}));
     }
     if (e.carbon.embodied && e.duration.booked) {
       m.embodied_t_per_hour = e.carbon.embodied->in(tonne) / e.duration.booked->in(hour * device);
@@ -510,7 +529,7 @@ class Engine {
                                    !(sp && tp == 1 && sequence_modes().size() > 1);
                 if (!valid) continue;
                 for (const bool near : tensor_places(tp)) {
-                  ShardChoice x{tp, cp, ep, micro, recompute, sp, near, {}, {}, 0, 0};
+                  ShardChoice x{tp, cp, ep, micro, recompute, sp, near, {}, {}, 0, 0, 0};
                   time_shard(m, c, x);
                   list.push_back(x);
                 }
@@ -554,8 +573,10 @@ class Engine {
       return std::pair{each * b.total(), each * joules};
     };
     auto [time, energy] = least(x.divided, m.divided);
+    x.busy_time = time;
     if (undivided) {
       const auto [time_alone, energy_alone] = least(x.alone, m.alone);
+      x.busy_time = std::max(time, time_alone);
       time = std::min(time, time_alone);
       energy = std::min(energy, energy_alone);
     }
@@ -590,6 +611,7 @@ class Engine {
             a.lost = models::goodput(devices * device, m.faults);
             a.goodput = a.lost.useful;
           }
+          a.scale = 1 + models::lost_in_scale(m.divided, devices, catalogue_.step_constants());
           census(a);
           arenas_.push_back(a);
         }
@@ -670,14 +692,20 @@ class Engine {
     return usual || pp == 1 || !space_.sharding.empty();
   }
 
-  /// The least that any plan of a shard can cost, in each objective.
-  std::array<double, kObjectives> bounds(const Arena& a, const ShardChoice& x) const {
+  /// The least s of a step of any plan of a shard.
+  static double least_step(const Arena& a, const ShardChoice& x) {
+    return a.scale * x.least_time * a.batch / a.devices;
+  }
+
+  /// The least that any plan of a shard can cost with such a step, in each objective.
+  std::array<double, kObjectives> bounds(const Arena& a, const ShardChoice& x, double step) const {
     const Machine& m = *a.machine;
     const double steps = m.tokens / (a.batch * m.seq_len);
     const double waits = a.lost.checkpoints + a.lost.restarts;
-    const double step = x.least_time * a.batch / a.devices;
     const double hours = steps * step / a.goodput / kSecondsPerHour;  // of each device
-    const double joules = steps * x.least_energy * a.batch / a.goodput * (1 - waits);
+    // At least the work of the shard; for the rest of the time it idles.
+    const double rest = std::max(0.0, step * a.devices - x.busy_time * a.batch) * m.least_w;
+    const double joules = steps * (x.least_energy * a.batch + rest) / a.goodput * (1 - waits);
     const double mwh = joules / kSecondsPerHour / kWattHoursPerMegawattHour;
     std::array<double, kObjectives> least{};
     least[0] = hours / kHoursPerDay;
@@ -700,6 +728,7 @@ class Engine {
   }
 
   void make_units() {
+    units_.clear();
     const auto at = static_cast<std::size_t>(options_.objective);
     for (std::uint32_t i = 0; i < arenas_.size(); ++i) {
       const auto& a = arenas_[i];
@@ -707,7 +736,7 @@ class Engine {
         const auto& x = (*a.shards)[j];
         if (!(x.least_time > 0)) continue;  // no plan
         if (x.tp * x.cp > a.devices || !divides(x.tp * x.cp, a.devices)) continue;
-        units_.push_back({static_cast<float>(bounds(a, x)[at]), i, j});
+        units_.push_back({static_cast<float>(bounds(a, x, least_step(a, x))[at]), i, j});
       }
     }
     std::sort(units_.begin(), units_.end(), [](const Unit& a, const Unit& b) {
@@ -747,7 +776,8 @@ class Engine {
   void search(Worker& w, const Arena& a, const Unit& unit) {
     const Machine& m = *a.machine;
     const auto& x = (*a.shards)[unit.shard];
-    if (options_.prune && !options_.pareto.empty() && dominated(w, bounds(a, x))) return;
+    if (options_.prune && !options_.pareto.empty() && dominated(w, bounds(a, x, least_step(a, x))))
+      return;
     const auto& c = catalogue_.step_constants();
     for (const double pp : m.stages) {
       const double replica = x.tp * x.cp * pp;
@@ -760,28 +790,47 @@ class Engine {
       const auto& speed = divided ? m.divided : m.alone;
       for (const double v : m.chunks) {
         if ((v > 1 && pp == 1) || !stages_divide(m, pp, v)) continue;
+        models::StepSchedule schedule;
+        schedule.pp = pp;
+        schedule.interleave = v;
+        schedule.dp = dp;
+        schedule.micro_batches = a.batch / dp / x.micro;
+        if (options_.prune &&
+            worse(w, a, x,
+                  a.scale * models::least_step_time(m.question.model, speed, shard, schedule)))
+          continue;
         const bool sp = x.sequence_parallel && x.tp > 1;
+        std::array<MemoryOf, 4> memories;
         for_variants(x.tp, dp * x.cp, pp, sp, x.tp_near, [&](const Variant& variant) {
-          models::StepSchedule schedule;
-          schedule.pp = pp;
-          schedule.interleave = v;
-          schedule.dp = dp;
+          auto& memory = memories[static_cast<std::size_t>(variant.sharding)];
+          if (memory.known && !memory.fits) {
+            w.counts.judged += sites_.size();
+            w.counts.too_large += sites_.size();
+            return;
+          }
           schedule.sharding = dp * x.cp > 1 ? variant.sharding : Sharding::none;
-          schedule.micro_batches = a.batch / dp / x.micro;
           schedule.overlap = variant.overlap;
           schedule.scatter_gather = variant.scatter_gather;
           schedule.dp_near = near_[variant.near].dp;
           schedule.pp_near = near_[variant.near].pp;
           const auto time = models::step_time(m.question.model, speed, shard, schedule, c);
           w.counts.judged += sites_.size();
-          judge(w, a, unit, pp, v, variant, time, speed);
+          judge(w, a, unit, pp, v, variant, time, speed, memory);
         });
       }
     }
   }
 
+  /// Whether no plan of a shard with such a step can be among the best.
+  bool worse(const Worker& w, const Arena& a, const ShardChoice& x, double step) const {
+    const auto least = bounds(a, x, step);
+    if (!options_.pareto.empty()) return dominated(w, least);
+    return least[static_cast<std::size_t>(options_.objective)] > cut();
+  }
+
   void judge(Worker& w, const Arena& a, const Unit& unit, double pp, double v,
-             const Variant& variant, const models::StepTime& time, const models::StepSpeed& speed) {
+             const Variant& variant, const models::StepTime& time, const models::StepSpeed& speed,
+             MemoryOf& memory) {
     const Machine& m = *a.machine;
     const auto& x = (*a.shards)[unit.shard];
     Candidate found;
@@ -849,10 +898,10 @@ class Engine {
     found.variant = variant;
     if (one) {
       if (options_.prune && least > cut()) return;
-      if (!fits(a, x, found, w)) return;
+      if (!fits(a, x, found, w, memory)) return;
       keep(w, found);
     } else {
-      if (!fits(a, x, found, w)) return;
+      if (!fits(a, x, found, w, memory)) return;
       join_front(w, found);
     }
   }
@@ -886,15 +935,21 @@ class Engine {
     return q;
   }
 
-  bool fits(const Arena& a, const ShardChoice& x, Candidate& found, Worker& w) {
+  bool fits(const Arena& a, const ShardChoice& x, Candidate& found, Worker& w, MemoryOf& memory) {
     const Machine& m = *a.machine;
-    const auto q = question_of(a, x, static_cast<double>(found.pp),
-                               static_cast<double>(found.interleave), found.variant.sharding);
-    const auto verdict = models::fit(m.basis.memory(), q, *m.s.device_memory);
-    found.memory_gib = verdict.memory.allocated().in(gibibyte);
-    if (verdict.fits && !verdict.tight) return true;
+    if (!memory.known) {
+      const auto q = question_of(a, x, static_cast<double>(found.pp),
+                                 static_cast<double>(found.interleave), found.variant.sharding);
+      const auto verdict = models::fit(m.basis.memory(), q, *m.s.device_memory);
+      memory.known = true;
+      memory.fits = verdict.fits && !verdict.tight;
+      memory.gib = verdict.memory.allocated().in(gibibyte);
+      memory.overflow = verdict.memory.total() / *m.s.device_memory - 1;
+    }
+    found.memory_gib = memory.gib;
+    if (memory.fits) return true;
     w.counts.too_large += sites_.size();
-    found.overflow = verdict.memory.allocated() / verdict.capacity - 1;
+    found.overflow = memory.overflow;
     w.least_overflow = std::min(w.least_overflow, found.overflow);
     constexpr std::size_t kMostMisses = 64;
     add_to(w.misses, found, kMostMisses);
@@ -1078,7 +1133,7 @@ class Engine {
   }
 
   const PlanSpace& space_;
-  const PlanSearchOptions& options_;
+  PlanSearchOptions options_;
   const Catalogue& catalogue_;
   std::vector<Site> sites_;
   std::vector<std::unique_ptr<Machine>> machines_;
@@ -1117,9 +1172,8 @@ std::string_view name_of(Objective objective) {
 PlanSearchResult search_plans(const RunRow& row, const PlanSpace& space,
                               const PlanSearchOptions& options, const Catalogue& catalogue) {
   Engine engine{row, space, options, catalogue};
-  engine.check_objectives();
-  auto result = engine.run();
-  if (!options.pareto.empty() || result.best.empty()) return result;
+  auto result = engine.run(options);
+  if (!options.others || !options.pareto.empty() || result.best.empty()) return result;
   // What the others would cost: as exact, in searches of their own.
   auto other = options;
   other.ties = 1;
@@ -1128,8 +1182,7 @@ PlanSearchResult search_plans(const RunRow& row, const PlanSpace& space,
   for (std::size_t i = 0; i < kObjectives; ++i) {
     other.objective = static_cast<Objective>(i);
     if (other.objective == options.objective || !engine.has(other.objective)) continue;
-    Engine again{row, space, other, catalogue};
-    auto found = again.run();
+    auto found = engine.run(other, result.best);
     if (!found.best.empty()) result.other[i] = std::move(found.best.front());
     result.proven = result.proven && found.proven;
   }

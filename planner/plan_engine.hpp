@@ -91,7 +91,8 @@ struct PlanSearchOptions {
   double ties = 1;
   std::size_t most_told = 64;
   unsigned threads = 1;
-  bool prune = true;  ///< false: every plan is judged, for tests
+  bool others = true;  ///< also the best for each other objective
+  bool prune = true;   ///< false: every plan is judged, for tests
   /// Set from outside to stop early: what was found so far is returned, not proven.
   const std::atomic<bool>* stop = nullptr;
   std::function<void(double share)> progress = {};  ///< called from one thread
