@@ -119,6 +119,7 @@ std::string rest_of(const FoundPlan& p) {
   if (p.sharding != models::Sharding::none)
     text += fmt::format(", {}", planner::name_of(p.sharding));
   if (p.tp > 1 && !p.sequence_parallel) text += ", no sequence parallelism";
+  if (p.edges_as_layers) text += ", embedding and head count as a layer each";
   if (!p.overlap) text += ", gradients not overlapped";
   if (!p.scatter_gather) text += ", whole messages";
   if (p.near != planner::NearGroups{}) text += fmt::format(", {} near", name_of(p.near));
@@ -129,6 +130,9 @@ std::string rest_of(const FoundPlan& p) {
 std::string launch(const planner::RunRow& row, const FoundPlan& p) {
   std::string text = fmt::format(
       "--tensor-model-parallel-size {:g} --pipeline-model-parallel-size {:g}", p.tp, p.pp);
+  if (p.edges_as_layers) {
+    text += " --account-for-embedding-in-pipeline-split --account-for-loss-in-pipeline-split";
+  }
   if (p.cp > 1) text += fmt::format(" --context-parallel-size {:g}", p.cp);
   if (p.ep > 1) text += fmt::format(" --expert-model-parallel-size {:g}", p.ep);
   if (p.interleave > 1) {
@@ -450,14 +454,18 @@ struct PlanCommand {
               p.sequence_parallel = true;
             }));
     attempt(fmt::format("tp {:g}", best.tp / 2), with([](auto& p) { p.tp /= 2; }));
-    attempt(fmt::format("pp {:g}", 2 * best.pp), with([](auto& p) {
-              p.pp *= 2;
-              p.interleave = 1;
-            }));
-    attempt(fmt::format("pp {:g}", best.pp / 2), with([](auto& p) {
-              p.pp /= 2;
-              p.interleave = 1;
-            }));
+    // As many chunks of layers as before, where they can be shared out.
+    const auto stages = [&](double pp) {
+      auto p = best;
+      const double chunks = best.interleave * best.pp / pp;
+      p.pp = pp;
+      p.interleave = pp > 1 && chunks == std::floor(chunks) ? std::max(1.0, chunks) : 1;
+      const std::string beside =
+          p.interleave != best.interleave ? fmt::format(", interleave {:g}", p.interleave) : "";
+      attempt(fmt::format("pp {:g}{}", pp, beside), p);
+    };
+    stages(2 * best.pp);
+    if (best.pp > 1) stages(best.pp / 2);
     if (best.interleave > 1) attempt("interleave 1", with([](auto& p) { p.interleave = 1; }));
     attempt(fmt::format("micro-batch {:g}", 2 * best.micro_batch),
             with([](auto& p) { p.micro_batch *= 2; }));
@@ -533,7 +541,8 @@ struct PlanCommand {
               {"sequence_parallel", p.sequence_parallel},
               {"overlap_gradients", p.overlap},
               {"scatter_gather", p.scatter_gather},
-              {"near_groups", name_of(p.near)}};
+              {"near_groups", name_of(p.near)},
+              {"edges_as_layers", p.edges_as_layers}};
     if (!p.region.empty()) plan["region"] = p.region;
     plan["step_s"] = p.figures.step_s;
     plan["training_days"] = p.figures.days;
@@ -606,6 +615,7 @@ void add_plan_command(CLI::App& app, Exit& exit) {
                   "The front of several instead: time,energy,carbon,cost")
       ->delimiter(',')
       ->check(CLI::IsMember({"time", "energy", "carbon", "cost"}));
+  sub->get_option("--pareto")->excludes("--objective");
   sub->add_option("--space", command->space_file, "YAML map of lists: what may be chosen from");
   struct List {
     const char* option;

@@ -17,6 +17,7 @@
 #include "planner/estimate.hpp"
 #include "planner/memory_fit.hpp"
 #include "planner/step_question.hpp"
+#include "planner/warnings.hpp"
 
 namespace pretrain::planner {
 
@@ -41,6 +42,7 @@ constexpr std::array kPlanColumns{Col::tp,
                                   Col::sharding,
                                   Col::sequence_parallel,
                                   Col::micro_batches,
+                                  Col::edges_as_layers,
                                   Col::overlap_gradients,
                                   Col::scatter_gather,
                                   Col::near_groups};
@@ -266,9 +268,9 @@ class Engine {
         copy.unset(Col::intensity_kg_per_kwh);
         copy.unset(Col::pue);
         if (catalogue_.grid(Grid::current).find(region) == nullptr) {
-          Warning unknown{Oddity::unknown_region, 0, 0, region, {}};
-          throw InputError({"--regions", 0, 0}, to_text(unknown, catalogue_),
-                           "`planner list regions` has all names");
+          throw InputError({"--regions", 0, 0}, fmt::format("unknown region '{}'", region),
+                           region_hint(catalogue_.grid(Grid::current), region) +
+                               " `planner list regions` shows all");
         }
       }
       Scenario s;
@@ -381,6 +383,8 @@ class Engine {
           in(FlopConvention::model_causal)*in(FlopConvention::hardware) /
           in(FlopConvention::model_full);
     }
+    // Of a model that is stated by its size there is nothing else to count.
+    if (!s.counted && e.work.per_token) m.flop_per_token.fill(*e.work.per_token);
     const auto& power = e.power;
     if (power.idle && power.most && power.host != nullptr) {
       m.powered = true;
@@ -490,17 +494,17 @@ class Engine {
     const double layers = m.s.architecture.layers;
     std::vector<double> list;
     for (double pp = 1; pp <= std::min(kMost, layers); ++pp) {
-      if (power_of_two(pp) || divides(pp, layers)) list.push_back(pp);
+      if (power_of_two(pp) || divides(pp, layers) || divides(pp, layers + 2)) list.push_back(pp);
     }
     return list;
   }
   std::vector<double> chunks(const Machine& m) const {
     if (!space_.interleave.empty()) return space_.interleave;
-    constexpr double kMost = 16;
+    constexpr double kMost = 32;
     const double layers = m.s.architecture.layers;
     std::vector<double> list;
     for (double v = 1; v <= std::min(kMost, layers); ++v) {
-      if (divides(v, layers)) list.push_back(v);
+      if (divides(v, layers) || divides(v, layers + 2)) list.push_back(v);
     }
     return list;
   }
@@ -514,7 +518,12 @@ class Engine {
   }
   static bool stages_divide(const Machine& m, double pp, double v) {
     const double layers = m.s.architecture.layers;
-    return pp <= layers && (v == 1 || divides(pp * v, layers));
+    return pp <= layers && (v == 1 || divides(pp * v, layers) || edges_count(m, pp, v));
+  }
+  /// Whether embedding and head have to count as a layer each for the chunks to be even.
+  static bool edges_count(const Machine& m, double pp, double v) {
+    const double layers = m.s.architecture.layers;
+    return pp > 1 && !divides(pp * v, layers) && divides(pp * v, layers + 2);
   }
 
   void make_shards(const Machine& m, std::vector<ShardChoice>& list) {
@@ -922,6 +931,7 @@ class Engine {
     plan.interleave = v;
     plan.sequence_parallel = x.sequence_parallel && x.tp > 1;
     plan.sharding = plan.dp * plan.cp > 1 ? kind : Sharding::none;
+    plan.edges_as_layers = edges_count(m, pp, v);
     models::FitQuestion q;
     q.plan = plan;
     q.recipe = x.tp * pp > 1 ? m.recipe_divided : m.recipe_alone;
@@ -1032,6 +1042,7 @@ class Engine {
     p.overlap = one.variant.overlap;
     p.scatter_gather = one.variant.scatter_gather;
     p.near = near_[one.variant.near];
+    p.edges_as_layers = edges_count(m, p.pp, p.interleave);
     p.sequence_parallel = x.sequence_parallel && x.tp > 1;
     p.region = sites_[one.site].region;
     p.figures = one.figures;
@@ -1092,18 +1103,63 @@ class Engine {
     return result;
   }
 
+  void explain_uneven(PlanSearchResult& result) const {
+    const auto& n = result.counts;
+    const auto& a = arenas_.front();
+    const Machine& m = *a.machine;
+    const auto tps = tensor(m);
+    const double layers = m.s.architecture.layers;
+    if (std::all_of(m.stages.begin(), m.stages.end(), [&](double pp) { return pp > layers; })) {
+      result.failure = fmt::format("{:g} stages are more than the {:g} layers of the model",
+                                   *std::min_element(m.stages.begin(), m.stages.end()), layers);
+      result.help = "give --pp with no more stages than layers";
+      return;
+    }
+    if (std::none_of(tps.begin(), tps.end(), [&](double tp) { return heads_divide(m, tp); })) {
+      result.failure = fmt::format("no tensor parallel degree of the space divides the {:g} heads",
+                                   m.s.architecture.heads);
+      result.help = "give --tp with divisors of the heads";
+      return;
+    }
+    result.failure =
+        fmt::format("no plan of the space divides {} devices and a batch of {:g} sequences",
+                    arenas_.size() > 1 ? "any number of" : fmt::format("{:g}", a.devices), a.batch);
+    if (const double count = nearest_count(a); count > 0) {
+      result.help = fmt::format("{:g} devices can be divided; or ", count);
+    }
+    result.help +=
+        n.devices_uneven >= n.batch_uneven && n.devices_uneven >= n.model_uneven
+            ? "allow other degrees: tp x pp x cp must divide the devices, replicas x micro-batch "
+              "the batch"
+        : n.batch_uneven >= n.model_uneven
+            ? "give another --global-batch or --micro-batch: replicas x micro-batch must divide it"
+            : "allow other degrees: tp divides the heads, ep the experts";
+  }
+
+  /// The largest number of devices below an arena's that some plan divides; 0: none.
+  double nearest_count(const Arena& a) const {
+    const Machine& m = *a.machine;
+    const auto micros = micro_batches();
+    const double micro = *std::min_element(micros.begin(), micros.end());
+    for (double count = a.devices - 1; count >= a.devices / 2 && count >= 1; --count) {
+      for (const double tp : tensor(m)) {
+        if (!heads_divide(m, tp)) continue;
+        for (const double cp : context(m)) {
+          for (const double pp : m.stages) {
+            const double replica = tp * cp * pp;
+            if (pp > m.s.architecture.layers || !divides(replica, count)) continue;
+            if (divides(count / replica * micro, a.batch)) return count;
+          }
+        }
+      }
+    }
+    return 0;
+  }
+
   void explain_nothing(const Worker& w, PlanSearchResult& result) const {
     const auto& n = result.counts;
     if (n.judged == 0) {
-      result.failure = "no plan of the space divides the run";
-      result.help =
-          n.devices_uneven >= n.batch_uneven && n.devices_uneven >= n.model_uneven
-              ? "tp x pp x cp must divide the number of devices: allow more degrees, or another "
-                "number"
-          : n.batch_uneven >= n.model_uneven
-              ? "replicas x micro-batch must divide the global batch: give --global-batch, or "
-                "other micro-batches"
-              : "tp must divide the heads, ep the experts, and stages be no more than layers";
+      explain_uneven(result);
       return;
     }
     struct Named {
@@ -1214,6 +1270,7 @@ RunRow row_of_plan(const RunRow& row, const FoundPlan& p, std::vector<std::strin
   set(Col::recompute, std::string{name_of(p.recompute)});
   set(Col::sharding, std::string{name_of(p.sharding)});
   if (p.tp > 1) set(Col::sequence_parallel, p.sequence_parallel ? "true" : "false");
+  if (p.edges_as_layers) set(Col::edges_as_layers, "true");
   if (!p.overlap) set(Col::overlap_gradients, "false");
   if (!p.scatter_gather) set(Col::scatter_gather, "false");
   if (p.near != NearGroups{}) set(Col::near_groups, name_of(p.near));

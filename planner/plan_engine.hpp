@@ -61,6 +61,7 @@ struct FoundPlan {
   bool overlap = true;
   bool scatter_gather = true;
   NearGroups near;
+  bool edges_as_layers = false;  ///< where layers are shared out, embedding and head count as one
   std::string region;
   PlanFigures figures;
   double memory_gib = 0;

@@ -16,25 +16,6 @@ std::string did_you_mean(const std::vector<std::string_view>& names, std::string
   return fmt::format("did you mean {}?", quoted_list(nearest(names, wanted, 3), "or"));
 }
 
-/// The nearest regions by code, alias or place, each by its code.
-std::string region_hint(const hardware::GridTable& grid, std::string_view wanted) {
-  std::vector<std::string_view> names = grid.names();
-  for (const auto& region : grid.all()) names.push_back(region.location);
-  constexpr std::size_t kLooked = 6;
-  constexpr std::size_t kShown = 3;
-  std::vector<std::string> hints;
-  for (const auto& name : nearest(names, wanted, kLooked)) {
-    std::string hint = name;
-    for (const auto& region : grid.all()) {
-      if (region.location == name) hint = std::string{region.region};
-    }
-    if (hints.size() < kShown && std::find(hints.begin(), hints.end(), hint) == hints.end()) {
-      hints.push_back(hint);
-    }
-  }
-  return fmt::format("did you mean {}?", quoted_list(hints, "or"));
-}
-
 /// "; it has fp32, fp16: give one of these as dtype", of a known device.
 std::string formats_of(const Catalogue& catalogue, std::string_view device) {
   const auto match = catalogue.devices().find(device);
@@ -54,6 +35,24 @@ double whole_batch(double part, double batch) {
 }
 
 }  // namespace
+
+std::string region_hint(const hardware::GridTable& grid, std::string_view wanted) {
+  std::vector<std::string_view> names = grid.names();
+  for (const auto& region : grid.all()) names.push_back(region.location);
+  constexpr std::size_t kLooked = 6;
+  constexpr std::size_t kShown = 3;
+  std::vector<std::string> hints;
+  for (const auto& name : nearest(names, wanted, kLooked)) {
+    std::string hint = name;
+    for (const auto& region : grid.all()) {
+      if (region.location == name) hint = std::string{region.region};
+    }
+    if (hints.size() < kShown && std::find(hints.begin(), hints.end(), hint) == hints.end()) {
+      hints.push_back(hint);
+    }
+  }
+  return fmt::format("did you mean {}?", quoted_list(hints, "or"));
+}
 
 std::string to_text(const Warning& w, const Catalogue& catalogue) {
   const std::string name = shortened(w.name);

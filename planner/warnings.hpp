@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "hardware/grid.hpp"
+
 namespace pretrain::planner {
 
 /// What can be odd about a row that is still computed.
@@ -72,6 +74,9 @@ struct Warning {
 };
 
 class Catalogue;
+
+/// "did you mean ...?" with the nearest regions by code, alias or place, each by its code.
+std::string region_hint(const hardware::GridTable& grid, std::string_view wanted);
 
 /// For people. An unknown name is told with the nearest three that are known.
 std::string to_text(const Warning& warning, const Catalogue& catalogue);

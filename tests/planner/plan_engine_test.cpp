@@ -24,7 +24,7 @@ struct Owned {
 };
 
 using PlanKey = std::tuple<std::string, double, double, double, double, double, double, double,
-                           double, int, int, bool, std::string>;
+                           double, int, int, bool, bool, bool, std::string, std::string>;
 PlanKey key_of(const FoundPlan& p) {
   return {p.device,
           p.devices,
@@ -38,6 +38,9 @@ PlanKey key_of(const FoundPlan& p) {
           static_cast<int>(p.recompute),
           static_cast<int>(p.sharding),
           p.sequence_parallel,
+          p.overlap,
+          p.scatter_gather,
+          name_of(p.near),
           p.region};
 }
 
@@ -75,6 +78,12 @@ PlanSpace random_space(std::mt19937& random) {
       random() % 2 == 0 ? std::vector<bool>{true} : std::vector<bool>{true, false};
   space.regions = some_of<std::string>({"USA", "FRA", "us-central1"}, random);
   if (random() % 4 == 0) space.power_caps = {0.7, 1};
+  if (random() % 4 == 0) space.overlap = {true, false};
+  if (random() % 4 == 0) space.scatter_gather = {false, true};
+  if (random() % 4 == 0) {
+    space.near =
+        some_of<NearGroups>({{true, true, true}, {true, false, true}, {false, true, true}}, random);
+  }
   return space;
 }
 
@@ -176,6 +185,34 @@ TEST(PlanEngine, FiguresAreThoseOfAnEstimate) {
   }
 }
 
+TEST(PlanEngine, AModelThatIsStatedByItsSize) {
+  const Owned row{
+      "name,type,params_b,tokens_b,device,devices,region\n"
+      "size,dense,30,600,A100,1024,USA\n"};
+  const auto found = search(row.row(), {});
+  ASSERT_FALSE(found.best.empty());
+  std::vector<std::string> texts;
+  Result result;
+  estimate_row(row_of_plan(row.row(), found.best.front(), texts), shipped_catalogue(), {}, result);
+  ASSERT_TRUE(result.ok) << result.failure.what;
+  const Predicted predicted{result};
+  const auto& figures = found.best.front().figures;
+  EXPECT_NEAR(figures.facility_mwh / *predicted[Key::facility_energy_mwh], 1, 1e-9);
+  EXPECT_NEAR(figures.total_tco2e / *predicted[Key::total_tco2e], 1, 1e-9);
+}
+
+/// A stage is a block more where embedding and head count as one each.
+TEST(PlanEngine, EmbeddingAndHeadCountAsLayersWhereThatIsEven) {
+  const Owned row{joined(kHeader, "llama-3.1-405b,15600,8192,2048,H100,16384,USA")};
+  PlanSpace space;
+  space.tp = {8};
+  space.pp = {16};
+  space.interleave = {8};
+  const auto found = search(row.row(), space);
+  ASSERT_FALSE(found.best.empty());
+  EXPECT_TRUE(found.best.front().edges_as_layers) << "126 layers and 2 edges on 128 chunks";
+}
+
 TEST(PlanEngine, NothingThatFitsSaysWhatBinds) {
   const Owned row{joined(kHeader, "llama-3.1-405b,1000,4096,256,H100,8,USA")};
   const auto small = search(row.row(), {});
@@ -188,7 +225,7 @@ TEST(PlanEngine, NothingThatFitsSaysWhatBinds) {
   PlanSpace odd;
   odd.tp = {3};
   const auto uneven = search(seven.row(), odd);
-  EXPECT_NE(uneven.failure.find("no plan of the space divides the run"), std::string::npos);
+  EXPECT_NE(uneven.failure.find("no tensor parallel degree"), std::string::npos);
   const Owned prime{joined(kHeader, "llama-2-7b,1000,4096,257,H100,257,USA")};
   EXPECT_FALSE(search(prime.row(), {}).best.empty()) << "257 replicas";
 }
