@@ -127,6 +127,12 @@ std::string rest_of(const FoundPlan& p) {
   return text;
 }
 
+bool same_plan(const FoundPlan& a, const FoundPlan& b) {
+  return a.device == b.device && a.devices == b.devices && a.format == b.format &&
+         a.region == b.region && a.batch == b.batch && degrees(a) == degrees(b) &&
+         rest_of(a) == rest_of(b);
+}
+
 std::string launch(const planner::RunRow& row, const FoundPlan& p) {
   std::string text = fmt::format(
       "--tensor-model-parallel-size {:g} --pipeline-model-parallel-size {:g}", p.tp, p.pp);
@@ -207,9 +213,9 @@ struct PlanCommand {
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     std::signal(SIGINT, before);
     if (!found.proven) tell("stopped: the best that was found so far, not proven\n");
-    const std::string answer =
-        format == Format::json ? json_answer(row, found, *catalogue, took.count())
-                               : text_answer(row, found, *catalogue, space, took.count(), format);
+    const std::string answer = format == Format::json
+                                   ? json_answer(row, found, *catalogue, took.count())
+                                   : text_answer(row, found, *catalogue, space, took.count());
     write_answer(table.output, answer);
     if (found.best.empty()) {
       tell(fmt::format("{}: error: {}\n  help: {}\n", input.name(), found.failure, found.help));
@@ -261,12 +267,8 @@ struct PlanCommand {
 
   std::string text_answer(const planner::RunRow& row, const planner::PlanSearchResult& found,
                           const planner::Catalogue& catalogue, const planner::PlanSpace& space,
-                          double seconds, Format format) const {
+                          double seconds) const {
     std::string text;
-    const auto show = [&](const TextTable& t) {
-      if (t.empty()) return;
-      text += (format == Format::markdown ? t.markdown() : t.for_people(color())) + "\n";
-    };
     const bool priced = table.price_per_device_hour || table.price_per_kwh;
     if (!found.best.empty()) {
       TextTable plans{{{"what", pareto.empty() ? "Plan" : "Front", false},
@@ -283,34 +285,51 @@ struct PlanCommand {
                        {"memory", "Memory [GiB]", true}}};
       if (pareto.empty()) {
         const auto& best = found.best.front();
-        add_plan(plans, "best: " + objective, best, priced);
-        if (found.best.size() > 1) {
-          const auto simplest =
-              std::min_element(found.best.begin(), found.best.end(), [](auto& a, auto& b) {
-                return effort(a) != effort(b) ? effort(a) < effort(b) : false;
-              });
-          if (simplest != found.best.begin()) {
-            add_plan(plans, "simplest tie", *simplest, priced);
-          }
-        }
+        std::vector<std::pair<std::string, const FoundPlan*>> told{{"best: " + objective, &best}};
+        const auto simplest =
+            std::min_element(found.best.begin(), found.best.end(),
+                             [](auto& a, auto& b) { return effort(a) < effort(b); });
+        if (simplest != found.best.begin()) told.emplace_back("simplest tie", &*simplest);
         for (std::size_t i = 0; i < planner::kObjectives; ++i) {
           if (!found.other[i]) continue;
-          add_plan(plans, "best: " + std::string{name_of(static_cast<Objective>(i))},
-                   *found.other[i], priced);
+          const auto& plan = *found.other[i];
+          const std::string word{name_of(static_cast<Objective>(i))};
+          const auto same = std::find_if(told.begin(), told.end(), [&](const auto& one) {
+            return one.first.starts_with("best") && same_plan(*one.second, plan);
+          });
+          if (same != told.end()) {
+            same->first += ", " + word;
+          } else {
+            told.emplace_back("best: " + word, &plan);
+          }
         }
+        for (const auto& [label, plan] : told) add_plan(plans, label, *plan, priced);
       } else {
         std::size_t n = 0;
         for (const auto& p : found.best) add_plan(plans, fmt::format("{}", ++n), p, priced);
       }
       plans.drop_blank_columns();
-      show(plans);
+      text += shown(plans);
       if (pareto.empty()) text += winner(row, found, catalogue, space.regions);
     }
     text += counts_text(found, seconds);
     return text;
   }
 
-  bool color() const { return table.output.empty() && color_wanted(); }
+  std::string shown(const TextTable& t) const {
+    if (t.empty()) return {};
+    const bool color = table.output.empty() && color_wanted();
+    return (format_of(table.format) == Format::markdown ? t.markdown() : t.for_people(color)) +
+           "\n";
+  }
+
+  /// The objective of a plan with its unit.
+  std::string objective_text(const FoundPlan& p) const {
+    constexpr std::array<std::string_view, planner::kObjectives> kUnits{"days", "MWh", "tCO2e",
+                                                                        "of cost"};
+    const auto o = objective_of(objective);
+    return fmt::format("{} {}", for_people(p.figures.of(o)), kUnits[static_cast<std::size_t>(o)]);
+  }
 
   std::string winner(const planner::RunRow& row, const planner::PlanSearchResult& found,
                      const planner::Catalogue& catalogue,
@@ -334,7 +353,9 @@ struct PlanCommand {
     if (const auto carbon = predicted[Key::total_tco2e]) {
       text += fmt::format(", {} tCO2e{}", for_people(*carbon), range(Key::total_tco2e));
     }
-    text += ": 90% intervals, which all plans share but for a tenth.\n";
+    text +=
+        ". 90% intervals; plans share most of it, and differ by about 10% more or less than "
+        "told.\n";
     if (found.best.size() > 1) {
       text += fmt::format(
           "{}{} plans are within {:.0f}% of the best: that close, the order is not certain.\n",
@@ -356,15 +377,15 @@ struct PlanCommand {
       if (share < kShown) continue;
       parts.add({std::string{part.name}, s, fmt::format("{:.0f}%", 100 * share)});
     }
-    text += parts.for_people(color()) + "\n";
+    text += shown(parts);
     text += knobs(row, best, catalogue);
     text += regions(row, best, where, catalogue);
     if (!found.misses.empty()) {
       text += "Better, but for memory:\n";
       for (const auto& miss : found.misses) {
-        text += fmt::format("  {}, {}: {} {}, with {:.0f}% less memory\n", degrees(miss),
-                            rest_of(miss), for_people(miss.figures.of(objective_of(objective))),
-                            objective == "time" ? "days" : objective, 100 * miss.overflow);
+        text +=
+            fmt::format("  {}, {}: {}, with {:.0f}% less memory\n", degrees(miss), rest_of(miss),
+                        objective_text(miss), 100 * miss.overflow / (1 + miss.overflow));
       }
       text += "\n";
     }
@@ -415,7 +436,7 @@ struct PlanCommand {
                         {"carbon", "Carbon [tCO2e]", true},
                         {"licence", "Licence of the intensity", false}}};
     for (auto& line : lines) table_of.add(std::move(line.cells));
-    return table_of.empty() ? std::string{} : table_of.for_people(color()) + "\n";
+    return shown(table_of);
   }
 
   /// The best plan with one thing changed.
@@ -483,9 +504,8 @@ struct PlanCommand {
       attempt(fmt::format("sharding {}", planner::name_of(s)),
               with([&](auto& p) { p.sharding = s; }));
     }
-    if (table_of.empty()) return {};
     table_of.drop_blank_columns();
-    return table_of.for_people(color()) + "\n";
+    return shown(table_of);
   }
 
   static std::string count_text(std::uint64_t n) {
