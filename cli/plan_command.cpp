@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -164,6 +165,33 @@ std::string launch(const planner::RunRow& row, const FoundPlan& p) {
   return text;
 }
 
+/// A line on the terminal while a search takes long.
+class Progress {
+ public:
+  using Clock = std::chrono::steady_clock;
+  explicit Progress(Clock::time_point start) : start_{start}, last_{start} {}
+
+  static bool wanted() { return isatty(STDERR_FILENO) != 0; }
+  void show(double share, double judged) {
+    constexpr std::chrono::milliseconds kPause{200};
+    const auto now = Clock::now();
+    if (now - last_ < kPause) return;
+    last_ = now;
+    shown_ = true;
+    const double s = std::chrono::duration<double>(now - start_).count();
+    fmt::print(stderr, "\r\x1b[K{:.0f}% of the space, {} plans/s, {:.0f} s left", 100 * share,
+               count_for_people(judged / s), share > 0 ? s * (1 / share - 1) : s);
+  }
+  void clear() const {
+    if (shown_) fmt::print(stderr, "\r\x1b[K");
+  }
+
+ private:
+  Clock::time_point start_;
+  Clock::time_point last_;
+  bool shown_ = false;
+};
+
 struct PlanCommand {
   TableOptions table;
   std::string file;
@@ -209,8 +237,13 @@ struct PlanCommand {
     options.stop = &g_stop;
     auto* before = std::signal(SIGINT, stop_search);
     const auto start = std::chrono::steady_clock::now();
+    Progress progress{start};
+    if (progress.wanted()) {
+      options.progress = [&](double share, double judged) { progress.show(share, judged); };
+    }
     const auto found = planner::search_plans(row, space, options, *catalogue);
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    progress.clear();
     std::signal(SIGINT, before);
     if (!found.proven) tell("stopped: the best that was found so far, not proven\n");
     const std::string answer = format == Format::json

@@ -777,7 +777,8 @@ class Engine {
         search(w, arenas_[unit.arena], unit);
       }
       if (first && options_.progress) {
-        options_.progress(static_cast<double>(from) / static_cast<double>(units_.size()));
+        options_.progress(static_cast<double>(from) / static_cast<double>(units_.size()),
+                          static_cast<double>(w.counts.judged) * options_.threads);
       }
     }
   }

@@ -96,7 +96,8 @@ struct PlanSearchOptions {
   bool prune = true;   ///< false: every plan is judged, for tests
   /// Set from outside to stop early: what was found so far is returned, not proven.
   const std::atomic<bool>* stop = nullptr;
-  std::function<void(double share)> progress = {};  ///< called from one thread
+  /// Called from one thread: share of the shards that were looked at, and plans judged so far.
+  std::function<void(double share, double judged)> progress = {};
 };
 
 struct PlanSearchResult {
