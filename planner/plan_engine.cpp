@@ -3,10 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bitset>
 #include <cmath>
 #include <compare>
-#include <mutex>
 #include <thread>
 #include <tuple>
 #include <utility>
