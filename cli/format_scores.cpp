@@ -276,6 +276,78 @@ TextTable audited_runs(const validation::EnergyAudit& audit) {
   return table;
 }
 
+/// How well the fastest of several measured plans is chosen.
+TextTable plan_scores(const validation::PlanAudit& plans) {
+  TextTable table{{{"what", "Choosing among measured plans", false},
+                   {"groups", "Groups", true},
+                   {"plans", "Plans", true},
+                   {"median", "Median regret", true},
+                   {"mean", "Mean", true},
+                   {"worst", "Worst", true},
+                   {"chance", "By chance", true},
+                   {"spearman", "Spearman", true}}};
+  for (const auto& s : plans.scores) {
+    table.add({s.what, fmt::format("{}", s.groups), fmt::format("{}", s.plans),
+               share(s.median_regret), share(s.mean_regret), share(s.worst_regret),
+               share(s.mean_by_chance), fmt::format("{:.2f}", s.mean_spearman)});
+  }
+  return table;
+}
+
+TextTable plan_groups(const validation::PlanAudit& plans) {
+  TextTable table{{{"group", "Plans of", false},
+                   {"device", "Device", false},
+                   {"devices", "Devices", true},
+                   {"plans", "Plans", true},
+                   {"regret", "Regret", true},
+                   {"chance", "By chance", true},
+                   {"spearman", "Spearman", true},
+                   {"picked", "Picked", false},
+                   {"fastest", "Fastest", false}}};
+  for (const auto& g : plans.groups) {
+    table.add({g.id, g.device, fmt::format("{:g}", g.devices), fmt::format("{}", g.plans),
+               share(g.regret), share(g.by_chance), fmt::format("{:.2f}", g.spearman), g.picked,
+               g.fastest});
+  }
+  return table;
+}
+
+/// Whether published plans are judged to fit as they did.
+TextTable fit_scores(const validation::FitScore& fit) {
+  TextTable table{{{"what", "Whether a plan fits", false},
+                   {"n", "Plans", true},
+                   {"right", "Right", true},
+                   {"wrong", "Wrong", true},
+                   {"share", "Share wrong", true}}};
+  const auto add = [&](std::string what, std::size_t n, std::size_t wrong) {
+    if (n == 0) return;
+    table.add({std::move(what), fmt::format("{}", n), fmt::format("{}", n - wrong),
+               fmt::format("{}", wrong),
+               share(static_cast<double>(wrong) / static_cast<double>(n))});
+  };
+  add("ran: refused", fit.ran, fit.refused);
+  add("ran: refused, or told to be tight", fit.ran, fit.refused + fit.tight);
+  add("ran out of memory: let through", fit.failed, fit.let_through);
+  add("a device with 10% less than the measured peak: let through", fit.peaks,
+      fit.peaks - fit.short_refused);
+  add("a device with 10% more than the measured peak: refused", fit.peaks,
+      fit.peaks - fit.ample_taken);
+  return table;
+}
+
+TextTable misjudged(const validation::PlanAudit& plans) {
+  TextTable table{{{"id", "Misjudged", false},
+                   {"table", "Table", false},
+                   {"outcome", "It", false},
+                   {"need", "Predicted [GiB]", true},
+                   {"usable", "Usable [GiB]", true}}};
+  for (const auto& c : plans.misjudged) {
+    table.add({c.id, c.table, std::string{c.ran ? "ran" : "ran out of memory"}, c.need_gib,
+               c.usable_gib});
+  }
+  return table;
+}
+
 TextTable worst(const validation::Cases& scored) {
   std::vector<const validation::Case*> rows;
   for (const auto& c : scored.cases()) {
@@ -361,6 +433,53 @@ std::string json_audit(const validation::EnergyAudit& audit) {
   return dumped({{"scores", std::move(scores)}, {"runs", std::move(runs)}});
 }
 
+std::string json_plans(const validation::PlanAudit& plans) {
+  Json scores = Json::array();
+  for (const auto& s : plans.scores) {
+    scores.push_back({{"of", s.what},
+                      {"groups", s.groups},
+                      {"plans", s.plans},
+                      {"median_regret", s.median_regret},
+                      {"mean_regret", s.mean_regret},
+                      {"worst_regret", s.worst_regret},
+                      {"mean_regret_by_chance", s.mean_by_chance},
+                      {"mean_spearman", s.mean_spearman}});
+  }
+  Json groups = Json::array();
+  for (const auto& g : plans.groups) {
+    groups.push_back({{"id", g.id},
+                      {"table", g.table},
+                      {"device", g.device},
+                      {"devices", g.devices},
+                      {"plans", g.plans},
+                      {"picked", g.picked},
+                      {"fastest", g.fastest},
+                      {"regret", g.regret},
+                      {"regret_by_chance", g.by_chance},
+                      {"spearman", g.spearman}});
+  }
+  Json wrong = Json::array();
+  for (const auto& c : plans.misjudged) {
+    wrong.push_back({{"id", c.id},
+                     {"ran", c.ran},
+                     {"predicted_gib", c.need_gib},
+                     {"usable_gib", c.usable_gib}});
+  }
+  const auto& f = plans.fit;
+  return dumped({{"scores", std::move(scores)},
+                 {"groups", std::move(groups)},
+                 {"fit",
+                  {{"ran", f.ran},
+                   {"ran_refused", f.refused},
+                   {"ran_tight", f.tight},
+                   {"out_of_memory", f.failed},
+                   {"out_of_memory_let_through", f.let_through},
+                   {"peaks", f.peaks},
+                   {"short_by_10_refused", f.short_refused},
+                   {"ample_by_10_taken", f.ample_taken}}},
+                 {"misjudged", std::move(wrong)}});
+}
+
 std::string csv_scores(const Scoreboard& board) {
   TextTable table{{{"predictor", "", false},
                    {"split", "", false},
@@ -393,66 +512,80 @@ std::string csv_scores(const Scoreboard& board) {
   return table.csv();
 }
 
-std::string table_scores(const std::string& heading, const validation::Cases& scored,
-                         const Scoreboard& board, const validation::EnergyAudit& audit,
-                         bool color) {
-  std::string text = heading + "\n";
-  const auto main = overall(board, Key::tokens_per_s_per_device, "all");
-  if (!main.empty()) text += main.for_people(color) + "\n";
-  for (const auto kind : kKinds) {
-    const auto groups = by_group(board, Key::tokens_per_s_per_device, kind);
-    if (!groups.empty()) text += groups.for_people(color) + "\n";
-  }
-  for (const auto& table : {duels(board), intervals(board), other_quantities(board),
-                            audit_table(audit), audited_runs(audit)}) {
+std::string table_scores(const Findings& found, bool color) {
+  std::string text = found.heading + "\n";
+  const auto add = [&](const TextTable& table) {
     if (!table.empty()) text += table.for_people(color) + "\n";
+  };
+  const auto& board = found.board;
+  add(overall(board, Key::tokens_per_s_per_device, "all"));
+  for (const auto kind : kKinds) add(by_group(board, Key::tokens_per_s_per_device, kind));
+  for (const auto& table :
+       {duels(board), intervals(board), other_quantities(board), audit_table(found.energy),
+        audited_runs(found.energy), plan_scores(found.plans), fit_scores(found.plans.fit),
+        misjudged(found.plans)}) {
+    add(table);
   }
-  return text + skipped_text(scored);
+  return text + skipped_text(found.scored);
 }
 
-std::string markdown_scores(const std::string& heading, const Scoreboard& board,
-                            const validation::EnergyAudit& audit) {
-  std::string text = heading + "\n";
-  const auto main = overall(board, Key::tokens_per_s_per_device, "all");
-  if (!main.empty()) text += main.markdown() + "\n";
+std::string markdown_scores(const Findings& found) {
+  std::string text = found.heading + "\n";
+  const auto& board = found.board;
+  bool first = true;
+  const auto add = [&](const TextTable& table) {
+    if (table.empty()) return;
+    if (!first) text += "\n";
+    first = false;
+    text += table.markdown();
+  };
+  add(overall(board, Key::tokens_per_s_per_device, "all"));
   for (const auto kind : {"class", "table"}) {
-    const auto groups = by_group(board, Key::tokens_per_s_per_device, kind);
-    if (!groups.empty()) text += groups.markdown() + "\n";
+    add(by_group(board, Key::tokens_per_s_per_device, kind));
   }
-  for (const auto& table : {duels(board), intervals(board)}) {
-    if (!table.empty()) text += table.markdown() + "\n";
-  }
-  const auto others = other_quantities(board);
-  if (!others.empty()) text += others.markdown();
-  for (const auto& table : {audit_table(audit), audited_runs(audit)}) {
-    if (!table.empty()) text += "\n" + table.markdown();
+  for (const auto& table :
+       {duels(board), intervals(board), other_quantities(board), audit_table(found.energy),
+        audited_runs(found.energy), plan_scores(found.plans), fit_scores(found.plans.fit)}) {
+    add(table);
   }
   return text;
 }
 
-std::string report_scores(const std::string& heading, const validation::Cases& scored,
-                          const Scoreboard& board, const validation::EnergyAudit& audit) {
-  std::string text = "# Predictions against published runs\n\n" + heading + "\n";
+std::string report_scores(const Findings& found) {
+  std::string text = "# Predictions against published runs\n\n" + found.heading + "\n";
+  const auto& board = found.board;
+  const auto add = [&](const TextTable& table) {
+    if (!table.empty()) text += table.markdown() + "\n";
+  };
   for (const auto key : quantities(board)) {
     text += fmt::format("## {}\n\n", planner::info_of(key).name);
     text += overall(board, key, "all").markdown() + "\n";
-    for (const auto kind : kKinds) {
-      const auto groups = by_group(board, key, kind);
-      if (!groups.empty()) text += groups.markdown() + "\n";
-    }
+    for (const auto kind : kKinds) add(by_group(board, key, kind));
   }
-  for (const auto& table : {duels(board), intervals(board)}) {
-    if (!table.empty()) text += table.markdown() + "\n";
+  add(duels(board));
+  add(intervals(board));
+  if (!found.energy.scores.empty()) {
+    text += "## Time, power and total\n\n";
+    add(audit_table(found.energy));
+    add(audited_runs(found.energy));
   }
-  if (!audit.scores.empty()) {
-    text += "## Time, power and total\n\n" + audit_table(audit).markdown() + "\n";
-    if (const auto runs = audited_runs(audit); !runs.empty()) text += runs.markdown() + "\n";
+  if (!found.plans.groups.empty()) {
+    text += "## Choosing a plan\n\n";
+    add(plan_scores(found.plans));
+    add(plan_groups(found.plans));
   }
-  text += "## Worst predictions of throughput\n\n" + worst(scored).markdown() + "\n";
-  text += fmt::format("## Not scored: {} runs\n\n", scored.skipped().size());
+  if (!found.plans.fit.empty()) {
+    text += "## Whether a plan fits\n\n";
+    add(fit_scores(found.plans.fit));
+    add(misjudged(found.plans));
+  }
+  text += "## Worst predictions of throughput\n\n" + worst(found.scored).markdown() + "\n";
+  const auto& rows = found.scored.skipped();
+  text += fmt::format("## Not scored: {} runs\n\n", rows.size());
   TextTable skipped{{{"id", "Run", false}, {"reason", "Reason", false}}};
-  for (const auto& row : scored.skipped()) skipped.add({row.id, row.reason});
-  return skipped.empty() ? text : text + skipped.markdown();
+  for (const auto& row : rows) skipped.add({row.id, row.reason});
+  add(skipped);
+  return text;
 }
 
 }  // namespace pretrain::cli

@@ -4,10 +4,11 @@
 
 #include "validation/energy_audit.hpp"
 #include "validation/evaluation.hpp"
+#include "validation/plan_audit.hpp"
 
 namespace pretrain::cli {
 
-// The answers of `validate`. `heading` says what was scored and how.
+// The answers of `validate`.
 
 /// The array `summary` of the output contract; the same as JSON lines; the array `skipped`.
 std::string json_scores(const validation::Scoreboard& board);
@@ -15,17 +16,24 @@ std::string json_lines(const validation::Scoreboard& board);
 std::string json_skipped(const validation::Cases& scored);
 /// The object `energy_audit`.
 std::string json_audit(const validation::EnergyAudit& audit);
+/// The object `plan_audit`.
+std::string json_plans(const validation::PlanAudit& plans);
 std::string csv_scores(const validation::Scoreboard& board);
 
+/// What `validate` found.
+struct Findings {
+  std::string heading;  ///< what was scored and how
+  const validation::Cases& scored;
+  validation::Scoreboard board;
+  validation::EnergyAudit energy;
+  validation::PlanAudit plans;
+};
+
 /// Tables by kind of run, what else is predicted, and what was not scored.
-std::string table_scores(const std::string& heading, const validation::Cases& scored,
-                         const validation::Scoreboard& board, const validation::EnergyAudit& audit,
-                         bool color);
-std::string markdown_scores(const std::string& heading, const validation::Scoreboard& board,
-                            const validation::EnergyAudit& audit);
-/// All tables, the worst runs, and every run that was not scored, as Markdown.
-std::string report_scores(const std::string& heading, const validation::Cases& scored,
-                          const validation::Scoreboard& board,
-                          const validation::EnergyAudit& audit);
+std::string table_scores(const Findings& found, bool color);
+std::string markdown_scores(const Findings& found);
+/// All tables, the worst runs, every group of plans, and every run that was not scored, as
+/// Markdown.
+std::string report_scores(const Findings& found);
 
 }  // namespace pretrain::cli

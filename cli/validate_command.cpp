@@ -138,16 +138,21 @@ class ValidateCommand {
                                                 : SplitMode::leave_source_out;
     constexpr double kNoLevel = 0.9;
     const double level = table.interval > 0 ? table.interval : kNoLevel;
-    const auto board =
+    Findings found{
+        heading(scored),
+        scored,
         validation::evaluate(scored.cases(), pool.cases(), mode, catalogue->step_constant_table(),
-                             catalogue->step_spread(), level);
-    const auto audit = given.empty()
-                           ? validation::audit_energy(scored.cases(), timed.cases(),
-                                                      validation::shipped_remarks(), level)
-                           : validation::EnergyAudit{};
-    write_answer(table.output, answer(*catalogue, options.format, scored, board, audit, runs));
-    if (!report.empty()) write_answer(report, report_scores(heading(scored), scored, board, audit));
-    return judge(thresholds, board);
+                             catalogue->step_spread(), level),
+        {},
+        {}};
+    if (given.empty()) {
+      found.energy = validation::audit_energy(scored.cases(), timed.cases(),
+                                              validation::shipped_remarks(), level);
+      found.plans = validation::audit_plans(scored, found.board.throughput);
+    }
+    write_answer(table.output, answer(*catalogue, options.format, found, runs));
+    if (!report.empty()) write_answer(report, report_scores(found));
+    return judge(thresholds, found.board);
   }
 
  private:
@@ -198,6 +203,9 @@ class ValidateCommand {
   void choose(validation::Cases& scored) const {
     if (table.where.empty()) return;
     only(scored);
+    std::erase_if(scored.fits(), [&](const validation::FitCase& c) {
+      return !equal_ignoring_case(c.id, table.where);
+    });
     std::erase_if(scored.skipped(), [&](const validation::Skipped& skipped) {
       return !equal_ignoring_case(skipped.id, table.where);
     });
@@ -212,26 +220,26 @@ class ValidateCommand {
                      "names and ids are taken as they stand in the table");
   }
 
-  std::string answer(const planner::Catalogue& catalogue, Format format,
-                     const validation::Cases& scored, const Scoreboard& board,
-                     const validation::EnergyAudit& audit, const std::string& runs) const {
+  std::string answer(const planner::Catalogue& catalogue, Format format, const Findings& found,
+                     const std::string& runs) const {
     switch (format) {
       case Format::json:
         return json_document(
             catalogue, runs,
-            fmt::format("\"summary\": {},\n\"energy_audit\": {},\n\"skipped\": {},\n",
-                        json_scores(board), json_audit(audit), json_skipped(scored)));
+            fmt::format("\"summary\": {},\n\"energy_audit\": {},\n\"plan_audit\": {},\n"
+                        "\"skipped\": {},\n",
+                        json_scores(found.board), json_audit(found.energy), json_plans(found.plans),
+                        json_skipped(found.scored)));
       case Format::jsonl:
-        return json_lines(board);
+        return json_lines(found.board);
       case Format::csv:
-        return csv_scores(board);
+        return csv_scores(found.board);
       case Format::markdown:
-        return markdown_scores(heading(scored), board, audit);
+        return markdown_scores(found);
       case Format::table:
         break;
     }
-    return table_scores(heading(scored), scored, board, audit,
-                        table.output.empty() && color_wanted());
+    return table_scores(found, table.output.empty() && color_wanted());
   }
 
   std::string heading(const validation::Cases& scored) const {

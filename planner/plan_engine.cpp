@@ -28,23 +28,6 @@ constexpr double kWattHoursPerMegawattHour = 1e6;
 constexpr double kHoursPerDay = 24;
 constexpr double kSecondsPerHour = 3600;
 
-/// Columns that say a plan: the search fills them.
-constexpr std::array kPlanColumns{Col::tp,
-                                  Col::pp,
-                                  Col::dp,
-                                  Col::cp,
-                                  Col::ep,
-                                  Col::interleave,
-                                  Col::recompute,
-                                  Col::micro_batch_seqs,
-                                  Col::sharding,
-                                  Col::sequence_parallel,
-                                  Col::micro_batches,
-                                  Col::edges_as_layers,
-                                  Col::overlap_gradients,
-                                  Col::scatter_gather,
-                                  Col::near_groups};
-
 /// What a run is measured by, that makes no plan better than another.
 constexpr std::array kMeasuredColumns{Col::days, Col::device_hours, Col::mfu, Col::achieved_tflops,
                                       Col::system_power_w};

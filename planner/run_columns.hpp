@@ -58,6 +58,23 @@ inline constexpr std::size_t kColumns = static_cast<std::size_t>(Col::notes) + 1
 
 extern const std::array<Column, kColumns> kRunColumns;
 
+/// Columns that say how the work is divided: what a search chooses.
+inline constexpr std::array kPlanColumns{Col::tp,
+                                         Col::pp,
+                                         Col::dp,
+                                         Col::cp,
+                                         Col::ep,
+                                         Col::interleave,
+                                         Col::recompute,
+                                         Col::micro_batch_seqs,
+                                         Col::sharding,
+                                         Col::sequence_parallel,
+                                         Col::micro_batches,
+                                         Col::edges_as_layers,
+                                         Col::overlap_gradients,
+                                         Col::scatter_gather,
+                                         Col::near_groups};
+
 inline const Column& column_of(Col col) { return kRunColumns[static_cast<std::size_t>(col)]; }
 
 /// The column of that name, letter by letter.

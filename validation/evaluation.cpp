@@ -212,6 +212,45 @@ Features features_of(const RunRow& row, const Result& result) {
   return features;
 }
 
+/// What a row states of how its work is divided, and what of all else that is known before a run;
+/// the first is blank where it states no degree.
+std::pair<std::string, std::string> recipe_and_plan(const RunRow& row) {
+  const auto plan_column = [](Col col) {
+    return std::find(planner::kPlanColumns.begin(), planner::kPlanColumns.end(), col) !=
+           planner::kPlanColumns.end();
+  };
+  std::string recipe{row.text(Col::source_url)};
+  std::string plan;
+  for (std::size_t i = 0; i < planner::kColumns; ++i) {
+    const auto col = static_cast<Col>(i);
+    const auto& column = planner::column_of(col);
+    if (column.role != planner::Role::input || !row.has(col)) continue;
+    auto& text = plan_column(col) ? plan : recipe;
+    text += fmt::format("|{}=", column.name);
+    text += column.numeric() ? fmt::format("{}", row.number(col).value_or(0))
+                             : std::string{row.text(col)};
+  }
+  const bool divided = row.has(Col::tp) || row.has(Col::pp) || row.has(Col::dp) ||
+                       row.has(Col::cp) || row.has(Col::ep);
+  if (!divided || !row.has(Col::devices)) plan.clear();
+  return {std::move(recipe), std::move(plan)};
+}
+
+/// Absent where the row states no plan, what its memory takes is not known, or only a part of it
+/// was published, which says nothing of the whole.
+std::optional<FitCase> fit_of(const RunRow& row, const Result& result) {
+  const auto& fit = result.estimate.fit;
+  const auto kind = row.text(Col::memory_kind);
+  if (!fit.verdict || !fit.judged || fit.chose_plan || kind == "activations") return std::nullopt;
+  FitCase c;
+  c.ran = kind != "oom";
+  c.fits = fit.verdict->fits;
+  c.tight = fit.verdict->tight;
+  c.need_gib = fit.verdict->memory.total().in(gibibyte);
+  c.usable_gib = fit.verdict->capacity.in(gibibyte);
+  return c;
+}
+
 }  // namespace
 
 std::string_view name_of(Predictor predictor) {
@@ -248,10 +287,12 @@ struct Cases::CasePart : planner::TableJob::Part {
   void clear() override {
     cases.clear();
     skipped.clear();
+    fits.clear();
   }
   Result result;
   std::vector<Case> cases;
   std::vector<Skipped> skipped;
+  std::vector<FitCase> fits;
 };
 
 Cases::Cases(const planner::Catalogue& catalogue, const Split& split,
@@ -280,6 +321,11 @@ void Cases::row(const RunRow& row, Part& base) const {
   auto& result = part.result;
   planner::estimate_row(row, catalogue_, options_, result);
   if (!computed(result)) return skip(result.failure.what);
+  if (auto fit = fit_of(row, result)) {
+    fit->id = c.id;
+    fit->table = table_;
+    part.fits.push_back(std::move(*fit));
+  }
   const planner::Predicted predicted{result};
   const planner::Comparisons comparisons{row, result, predicted, catalogue_};
   std::string_view reason;
@@ -362,6 +408,9 @@ void Cases::row(const RunRow& row, Part& base) const {
   c.production = row.has(Col::reported_days) || row.has(Col::reported_energy_mwh) ||
                  row.has(Col::reported_tco2e_operational);
   c.step = e.step.question;
+  std::tie(c.recipe, c.plan) = recipe_and_plan(row);
+  c.devices = row.number(Col::devices).value_or(0);
+  if (s.devices_per_node) c.nodes = std::ceil(c.devices / *s.devices_per_node);
   c.features = features_of(row, result);
   if (c.throughput && c.tokens_at_peak > 0) c.weight = lesson_of(c.quality);
   part.cases.push_back(std::move(c));
@@ -371,6 +420,7 @@ void Cases::deliver(Part& base) {
   auto& part = dynamic_cast<CasePart&>(base);
   for (auto& c : part.cases) cases_.push_back(std::move(c));
   for (auto& skipped : part.skipped) skipped_.push_back(std::move(skipped));
+  for (auto& fit : part.fits) fits_.push_back(std::move(fit));
 }
 
 void Cases::keep_newest() {
@@ -391,6 +441,7 @@ void Cases::keep_newest() {
 void Cases::take(Cases&& other) {
   for (auto& c : other.cases_) cases_.push_back(std::move(c));
   for (auto& skipped : other.skipped_) skipped_.push_back(std::move(skipped));
+  for (auto& fit : other.fits_) fits_.push_back(std::move(fit));
   for (auto& remark : other.remarks_) remarks_.push_back(std::move(remark));
 }
 

@@ -71,8 +71,12 @@ struct Case {
   std::string dtype;
   std::string energy_basis;   ///< how its energy was found, as the row says
   bool architecture = false;  ///< its dimensions are known
-  std::string group;          ///< model and device
-  std::string source;         ///< who measured
+  std::string recipe;         ///< all that is stated of the run but for its plan
+  std::string plan;           ///< what is stated of that
+  double devices = 0;
+  double nodes = 0;
+  std::string group;   ///< model and device
+  std::string source;  ///< who measured
   std::size_t fold = 0;
   std::vector<Measured> measured;
   /// Tokens per second and device, from whatever the row reports of its throughput.
@@ -97,6 +101,17 @@ struct Skipped {
   std::string reason;
 };
 
+/// Whether a plan as it is stated fits, beside what became of it.
+struct FitCase {
+  std::string id;
+  std::string table;
+  bool ran = true;  ///< false: it ran out of memory
+  bool fits = true;
+  bool tight = false;  ///< it fits, but leaves no room for the gaps of the allocator
+  double need_gib = 0;
+  double usable_gib = 0;
+};
+
 /// Takes the rows of run tables, blind: nothing that was measured on the run itself is used for its
 /// prediction.
 class Cases : public planner::TableJob {
@@ -118,6 +133,8 @@ class Cases : public planner::TableJob {
 
   std::vector<Case>& cases() { return cases_; }
   std::vector<Skipped>& skipped() { return skipped_; }
+  std::vector<FitCase>& fits() { return fits_; }
+  const std::vector<FitCase>& fits() const { return fits_; }
   const std::vector<Case>& cases() const { return cases_; }
   const std::vector<Skipped>& skipped() const { return skipped_; }
   const std::vector<std::string>& remarks() const { return remarks_; }
@@ -130,6 +147,7 @@ class Cases : public planner::TableJob {
   std::string table_;
   std::vector<Case> cases_;
   std::vector<Skipped> skipped_;
+  std::vector<FitCase> fits_;  ///< of all rows that state a plan
   std::vector<std::string> remarks_;
 };
 
