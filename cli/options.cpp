@@ -11,20 +11,18 @@
 
 namespace pretrain::cli {
 
-void add_table_options(CLI::App& command, TableOptions& o) {
+const CLI::Validator kTime{[](const std::string& text) {
+                             return hardware::parse_time(text)
+                                        ? std::string{}
+                                        : "'" + text + "' is not a time: write 2026-03-01T06:00Z";
+                           },
+                           "TIME"};
+
+void add_common_options(CLI::App& command, TableOptions& o) {
   command.add_option("--format", o.format, "table, json, jsonl, csv or markdown")
       ->check(CLI::IsMember({"table", "json", "jsonl", "csv", "markdown"}))
       ->capture_default_str();
   command.add_option("--where", o.where, "Only the runs with this name or id");
-  command.add_flag("--blind", o.blind,
-                   "Ignore everything measured on the run itself: mfu, achieved_tflops, "
-                   "system_power_w, goodput");
-  command
-      .add_option("--method", o.method,
-                  "Work and efficiency where not given: full (from the architecture where it is "
-                  "known), 6nd, or llmcarbon as it is (a baseline)")
-      ->check(CLI::IsMember({"full", "6nd", "llmcarbon"}))
-      ->capture_default_str();
   command
       .add_option("--embodied", o.embodied,
                   "Boundary of embodied carbon: server (accelerators and hosts; the default), card "
@@ -38,11 +36,6 @@ void add_table_options(CLI::App& command, TableOptions& o) {
       ->check(CLI::IsMember({"current", "mlco2-2019"}))
       ->capture_default_str();
   command
-      .add_option("--include", o.include,
-                  "Tell beside the run: experiments, storage, inference (separated by commas)")
-      ->delimiter(',')
-      ->check(CLI::IsMember({"experiments", "storage", "inference"}));
-  command
       .add_option("--price-per-device-hour", o.price_per_device_hour,
                   "Tell what the booked hours cost, where a row has no price of its own")
       ->check(CLI::NonNegativeNumber);
@@ -50,18 +43,10 @@ void add_table_options(CLI::App& command, TableOptions& o) {
       .add_option("--price-per-kwh", o.price_per_kwh,
                   "Tell what the electricity costs, where a row has no price of its own")
       ->check(CLI::NonNegativeNumber);
-  auto* hourly = command.add_option(
+  command.add_option(
       "--hourly", o.hourly,
       "CSV file of times (UTC) and g CO2e/kWh: the intensity over the hours of each run that gives "
       "none itself. FILE:COLUMN names one of several columns");
-  command.add_option("--start", o.start, "When runs start that do not say: 2026-03-01T06:00Z")
-      ->needs(hourly)
-      ->check(CLI::Validator{[](const std::string& text) {
-                               return hardware::parse_time(text)
-                                          ? std::string{}
-                                          : "'" + text + "' is not a time: write 2026-03-01T06:00Z";
-                             },
-                             "TIME"});
   const CLI::Validator samples{
       [](const std::string& text) {
         constexpr double kLeast = 20;
@@ -97,6 +82,29 @@ void add_table_options(CLI::App& command, TableOptions& o) {
           },
           "Share of runs that an interval holds; with csv, columns for its ends [0.9]")
       ->check(share);
+  command.add_option("-o,--output", o.output, "Write here, whole or not at all");
+  command.add_option("--data", o.data, "Folder with data tables that replace the program's own");
+}
+
+void add_table_options(CLI::App& command, TableOptions& o) {
+  add_common_options(command, o);
+  command.add_flag("--blind", o.blind,
+                   "Ignore everything measured on the run itself: mfu, achieved_tflops, "
+                   "system_power_w, goodput");
+  command
+      .add_option("--method", o.method,
+                  "Work and efficiency where not given: full (from the architecture where it is "
+                  "known), 6nd, or llmcarbon as it is (a baseline)")
+      ->check(CLI::IsMember({"full", "6nd", "llmcarbon"}))
+      ->capture_default_str();
+  command
+      .add_option("--include", o.include,
+                  "Tell beside the run: experiments, storage, inference (separated by commas)")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"experiments", "storage", "inference"}));
+  command.add_option("--start", o.start, "When runs start that do not say: 2026-03-01T06:00Z")
+      ->needs("--hourly")
+      ->check(kTime);
   auto* plan =
       command
           .add_option(
@@ -106,8 +114,6 @@ void add_table_options(CLI::App& command, TableOptions& o) {
           ->check(CLI::IsMember({"given", "usual", "best"}))
           ->capture_default_str();
   command.add_flag("--choose-plan", o.choose_plan, "The same as --plan best")->excludes(plan);
-  command.add_option("-o,--output", o.output, "Write here, whole or not at all");
-  command.add_option("--data", o.data, "Folder with data tables that replace the program's own");
 }
 
 namespace {
@@ -123,7 +129,7 @@ std::shared_ptr<const planner::HourlyGrid> read_hourly(const std::string& option
   }
   auto series = hardware::IntensitySeries::read(read_whole(path), path, column);
   auto grid = std::make_shared<planner::HourlyGrid>(
-      planner::HourlyGrid{std::move(series), hardware::parse_time(start), {}});
+      planner::HourlyGrid{std::move(series), hardware::parse_time(start), {}, {}});
   grid->origin = {grid->series.place(), "", "mean over the hours of the run", true};
   return grid;
 }

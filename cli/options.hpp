@@ -10,7 +10,8 @@
 
 namespace CLI {
 class App;
-}
+class Validator;
+}  // namespace CLI
 
 namespace pretrain::cli {
 
@@ -39,7 +40,12 @@ struct TableOptions {
 
 /// Adds them to a subcommand.
 void add_table_options(CLI::App& command, TableOptions& options);
+/// Those of them that are not of the rows' own plan, efficiency and start.
+void add_common_options(CLI::App& command, TableOptions& options);
 JobOptions job_options(const TableOptions& options);
+
+/// "2026-03-01T06:00Z".
+extern const CLI::Validator kTime;
 
 /// The tables of the program, or with those of a folder in their place. Runs may name files,
 /// relative to the folder of `table`.

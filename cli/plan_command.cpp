@@ -8,16 +8,13 @@
 #include <cmath>
 #include <csignal>
 #include <memory>
-#include <nlohmann/json.hpp>
-#include <sstream>
 
-#include "cli/breakdown.hpp"
 #include "cli/commands.hpp"
+#include "cli/format_plan.hpp"
 #include "cli/options.hpp"
 #include "cli/text_table.hpp"
 #include "models/core/number.hpp"
 #include "models/core/text.hpp"
-#include "planner/memory_fit.hpp"
 #include "planner/plan_engine.hpp"
 
 namespace pretrain::cli {
@@ -25,10 +22,7 @@ namespace pretrain::cli {
 namespace {
 
 using planner::Col;
-using planner::FoundPlan;
-using planner::Key;
 using planner::Objective;
-using Json = nlohmann::ordered_json;
 
 /// Plans of one model and cluster whose predictions differ by less than this are ties: of pairs of
 /// measured plans that far apart one in ten is faster the other way round.
@@ -95,76 +89,6 @@ Objective objective_of(std::string_view word) {
   return Objective::time;
 }
 
-/// How much has to be right for it to run: fewer ways to divide are simpler.
-double effort(const FoundPlan& p) {
-  const auto has = [](bool it) { return it ? 1.0 : 0.0; };
-  return 4 * has(p.pp > 1) + 2 * has(p.interleave > 1) + 2 * has(p.cp > 1) + 2 * has(p.ep > 1) +
-         has(p.recompute != models::Recompute::none) +
-         has(p.sharding == models::Sharding::zero2 || p.sharding == models::Sharding::zero3) +
-         0.1 * std::log2(p.tp) + 0.1 * std::log2(p.pp);
-}
-
-std::string degrees(const FoundPlan& p) {
-  std::string text = fmt::format("tp {:g}, pp {:g}, dp {:g}", p.tp, p.pp, p.dp);
-  if (p.cp > 1) text += fmt::format(", cp {:g}", p.cp);
-  if (p.ep > 1) text += fmt::format(", ep {:g}", p.ep);
-  if (p.interleave > 1) text += fmt::format(", interleave {:g}", p.interleave);
-  return text;
-}
-
-std::string rest_of(const FoundPlan& p) {
-  std::string text = fmt::format("micro-batch {:g}", p.micro_batch);
-  if (p.recompute != models::Recompute::none) {
-    text += fmt::format(", {} recomputation", planner::name_of(p.recompute));
-  }
-  if (p.sharding != models::Sharding::none)
-    text += fmt::format(", {}", planner::name_of(p.sharding));
-  if (p.tp > 1 && !p.sequence_parallel) text += ", no sequence parallelism";
-  if (p.edges_as_layers) text += ", embedding and head count as a layer each";
-  if (!p.overlap) text += ", gradients not overlapped";
-  if (!p.scatter_gather) text += ", whole messages";
-  if (p.near != planner::NearGroups{}) text += fmt::format(", {} near", name_of(p.near));
-  if (p.power_cap < 1) text += fmt::format(", {:g}% of the power limit", 100 * p.power_cap);
-  return text;
-}
-
-bool same_plan(const FoundPlan& a, const FoundPlan& b) {
-  return a.device == b.device && a.devices == b.devices && a.format == b.format &&
-         a.region == b.region && a.batch == b.batch && degrees(a) == degrees(b) &&
-         rest_of(a) == rest_of(b);
-}
-
-std::string launch(const planner::RunRow& row, const FoundPlan& p) {
-  std::string text = fmt::format(
-      "--tensor-model-parallel-size {:g} --pipeline-model-parallel-size {:g}", p.tp, p.pp);
-  if (p.edges_as_layers) {
-    text += " --account-for-embedding-in-pipeline-split --account-for-loss-in-pipeline-split";
-  }
-  if (p.cp > 1) text += fmt::format(" --context-parallel-size {:g}", p.cp);
-  if (p.ep > 1) text += fmt::format(" --expert-model-parallel-size {:g}", p.ep);
-  if (p.interleave > 1) {
-    text += fmt::format(" --num-virtual-stages-per-pipeline-rank {:g}", p.interleave);
-  }
-  text += fmt::format(" --micro-batch-size {:g} --global-batch-size {:g}", p.micro_batch, p.batch);
-  if (p.tp > 1 && p.sequence_parallel) text += " --sequence-parallel";
-  if (p.sharding == models::Sharding::zero1) text += " --use-distributed-optimizer";
-  if (p.sharding == models::Sharding::zero2) {
-    text += " --use-megatron-fsdp --data-parallel-sharding-strategy optim_grads";
-  }
-  if (p.sharding == models::Sharding::zero3) {
-    text += " --use-megatron-fsdp --data-parallel-sharding-strategy optim_grads_params";
-  }
-  if (p.recompute == models::Recompute::selective) text += " --recompute-granularity selective";
-  if (p.recompute == models::Recompute::full) {
-    text += " --recompute-granularity full --recompute-method uniform --recompute-num-layers 1";
-  }
-  if (p.format == "bf16") text += " --bf16";
-  if (p.format == "fp16") text += " --fp16";
-  if (p.format == "fp8") text += " --bf16 --fp8-format hybrid";
-  if (const auto seq = row.number(Col::seq_len)) text += fmt::format(" --seq-length {:g}", *seq);
-  return text;
-}
-
 /// A line on the terminal while a search takes long.
 class Progress {
  public:
@@ -200,6 +124,7 @@ struct PlanCommand {
   std::string space_file;
   std::vector<std::pair<std::string, std::vector<std::string>>> lists;
   std::string deadline;
+  std::string start_window;
   std::optional<double> max_energy;
   std::optional<double> max_tco2e;
   std::optional<double> budget;
@@ -225,12 +150,24 @@ struct PlanCommand {
     for (const auto& [key, values] : lists) {
       if (!values.empty()) take(space, key, values);
     }
+    const auto common = job_options(table);
+    if (common.hourly == nullptr && !start_window.empty()) {
+      throw InputError({"--start-window", 0, 0}, "a window without a file of hours",
+                       "give --hourly FILE too: times and g CO2e/kWh");
+    }
+    if (common.hourly != nullptr && space.regions.size() > 1) {
+      throw InputError({"--hourly", 0, 0}, "the hours of one place for several regions",
+                       "give one region, or none");
+    }
+    const auto hourly = open_grid(common);
     planner::PlanSearchOptions options;
+    options.estimate = common.estimate;
+    options.estimate.hourly = hourly.get();
     options.objective = objective_of(objective);
     for (const auto& word : pareto) options.pareto.push_back(objective_of(word));
     options.limits = {days(), max_energy, max_tco2e, budget};
-    options.price_per_device_hour = table.price_per_device_hour;
-    options.price_per_kwh = table.price_per_kwh;
+    options.price_per_device_hour = price(row, Col::price_per_device_hour);
+    options.price_per_kwh = price(row, Col::price_per_kwh);
     options.ties = kTies;
     options.threads = thread_count();
     options.prune = !exhaustive;
@@ -245,11 +182,15 @@ struct PlanCommand {
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     progress.clear();
     std::signal(SIGINT, before);
+    for (const auto& what : found.left_out) tell(fmt::format("note: {}: left out\n", what));
     if (!found.proven) tell("stopped: the best that was found so far, not proven\n");
-    const std::string answer = format == Format::json
-                                   ? json_answer(row, found, *catalogue, took.count())
-                                   : text_answer(row, found, *catalogue, space, took.count());
-    write_answer(table.output, answer);
+    PlanAnswer answer{row,           *catalogue,       options,      found,
+                      space.regions, space.power_caps, took.count(), {}};
+    if (hourly != nullptr) answer.start = choose_start(answer, *hourly);
+    write_answer(table.output, format == Format::json
+                                   ? json_plan(answer)
+                                   : table_plan(answer, format == Format::markdown,
+                                                table.output.empty() && color_wanted()));
     if (found.best.empty()) {
       tell(fmt::format("{}: error: {}\n  help: {}\n", input.name(), found.failure, found.help));
       return Exit::no;
@@ -270,6 +211,12 @@ struct PlanCommand {
     }
   }
 
+  /// A row's own goes first.
+  std::optional<double> price(const planner::RunRow& row, Col col) const {
+    if (const auto own = row.number(col)) return own;
+    return col == Col::price_per_kwh ? table.price_per_kwh : table.price_per_device_hour;
+  }
+
   std::optional<double> days() const {
     if (deadline.empty()) return std::nullopt;
     const auto parsed = parse_days(deadline);
@@ -280,374 +227,57 @@ struct PlanCommand {
     return parsed.value;
   }
 
-  static planner::Result estimate_of(const planner::RunRow& row, const FoundPlan& plan,
-                                     const planner::Catalogue& catalogue,
-                                     std::vector<std::string>& texts) {
-    planner::Result result;
-    planner::estimate_row(planner::row_of_plan(row, plan, texts), catalogue, {}, result);
-    return result;
+  /// The hours of the file in which it may start: of the window, else all.
+  std::pair<hardware::TimePoint, hardware::TimePoint> window(
+      const hardware::IntensitySeries& series) const {
+    if (start_window.empty()) return {series.begin(), series.end()};
+    const auto dots = start_window.find("..");
+    const auto from = hardware::parse_time(start_window.substr(0, dots));
+    const auto to = dots == std::string::npos ? std::nullopt
+                                              : hardware::parse_time(start_window.substr(dots + 2));
+    if (!from || !to || *to < *from) {
+      throw InputError({"--start-window", 0, 0},
+                       fmt::format("'{}' is no window", shortened(start_window)),
+                       "write the first and the last start: 2026-03-01..2026-05-31");
+    }
+    if (*to < series.begin() || *from >= series.end()) {
+      throw InputError(
+          {"--start-window", 0, 0},
+          fmt::format("'{}' is not within {}, which has {} to {}", shortened(start_window),
+                      series.place(), hardware::to_text(series.begin()),
+                      hardware::to_text(series.end())),
+          "give hours of the file: those of another year tell how a grid usually is");
+    }
+    return {*from, *to};
   }
 
-  // ---- for people
-
-  static void add_plan(TextTable& table, std::string label, const FoundPlan& p, bool priced) {
-    table.add({std::move(label), p.device, p.devices, p.format, degrees(p), rest_of(p), p.region,
-               p.figures.days,
-               p.figures.facility_mwh > 0 ? TextCell{p.figures.facility_mwh} : TextCell{},
-               p.figures.total_tco2e > 0 ? TextCell{p.figures.total_tco2e} : TextCell{},
-               priced ? TextCell{p.figures.cost} : TextCell{}, p.memory_gib});
+  /// Any start of the window is as likely, until the best is looked for.
+  std::shared_ptr<planner::HourlyGrid> open_grid(const JobOptions& job) const {
+    if (job.hourly == nullptr) return nullptr;
+    auto grid = std::make_shared<planner::HourlyGrid>(*job.hourly);
+    const auto [from, to] = window(grid->series);
+    const auto first = std::max(from, grid->series.begin());
+    const auto length = std::min(to, grid->series.end()) - first;
+    const auto mean = grid->series.mean(first, static_cast<double>(length.count()) * second);
+    grid->open = mean.value_or(grid->series.mean());
+    grid->origin.locator = "mean over the hours of the window";
+    return grid;
   }
 
-  std::string text_answer(const planner::RunRow& row, const planner::PlanSearchResult& found,
-                          const planner::Catalogue& catalogue, const planner::PlanSpace& space,
-                          double seconds) const {
-    std::string text;
-    const bool priced = table.price_per_device_hour || table.price_per_kwh;
-    if (!found.best.empty()) {
-      TextTable plans{{{"what", pareto.empty() ? "Plan" : "Front", false},
-                       {"device", "Device", false},
-                       {"devices", "Devices", true},
-                       {"format", "Format", false},
-                       {"degrees", "Degrees", false},
-                       {"rest", "And", false},
-                       {"region", "Region", false},
-                       {"days", "Days", true},
-                       {"energy", "Energy [MWh]", true},
-                       {"carbon", "Carbon [tCO2e]", true},
-                       {"cost", "Cost", true},
-                       {"memory", "Memory [GiB]", true}}};
-      if (pareto.empty()) {
-        const auto& best = found.best.front();
-        std::vector<std::pair<std::string, const FoundPlan*>> told{{"best: " + objective, &best}};
-        const auto simplest =
-            std::min_element(found.best.begin(), found.best.end(),
-                             [](auto& a, auto& b) { return effort(a) < effort(b); });
-        if (simplest != found.best.begin()) told.emplace_back("simplest tie", &*simplest);
-        for (std::size_t i = 0; i < planner::kObjectives; ++i) {
-          if (!found.other[i]) continue;
-          const auto& plan = *found.other[i];
-          const std::string word{name_of(static_cast<Objective>(i))};
-          const auto same = std::find_if(told.begin(), told.end(), [&](const auto& one) {
-            return one.first.starts_with("best") && same_plan(*one.second, plan);
-          });
-          if (same != told.end()) {
-            same->first += ", " + word;
-          } else {
-            told.emplace_back("best: " + word, &plan);
-          }
-        }
-        for (const auto& [label, plan] : told) add_plan(plans, label, *plan, priced);
-      } else {
-        std::size_t n = 0;
-        for (const auto& p : found.best) add_plan(plans, fmt::format("{}", ++n), p, priced);
-      }
-      plans.drop_blank_columns();
-      text += shown(plans);
-      if (pareto.empty()) text += winner(row, found, catalogue, space.regions);
+  /// The best start of the best plan.
+  std::optional<hardware::StartChoice> choose_start(const PlanAnswer& answer,
+                                                    const planner::HourlyGrid& grid) const {
+    if (answer.found.best.empty()) return std::nullopt;
+    const auto [from, to] = window(grid.series);
+    const double days = answer.found.best.front().figures.days;
+    auto choice = grid.series.choose_start(from, to, days * day);
+    if (!choice) {
+      tell(
+          fmt::format("warning: {} does not hold the {} days of a run that starts in the window: "
+                      "no start is chosen\n",
+                      grid.series.place(), for_people(days)));
     }
-    text += counts_text(found, seconds);
-    return text;
-  }
-
-  std::string shown(const TextTable& t) const {
-    if (t.empty()) return {};
-    const bool color = table.output.empty() && color_wanted();
-    return (format_of(table.format) == Format::markdown ? t.markdown() : t.for_people(color)) +
-           "\n";
-  }
-
-  /// The objective of a plan with its unit.
-  std::string objective_text(const FoundPlan& p) const {
-    constexpr std::array<std::string_view, planner::kObjectives> kUnits{"days", "MWh", "tCO2e",
-                                                                        "of cost"};
-    const auto o = objective_of(objective);
-    return fmt::format("{} {}", for_people(p.figures.of(o)), kUnits[static_cast<std::size_t>(o)]);
-  }
-
-  std::string winner(const planner::RunRow& row, const planner::PlanSearchResult& found,
-                     const planner::Catalogue& catalogue,
-                     const std::vector<std::string>& where) const {
-    const auto& best = found.best.front();
-    std::vector<std::string> texts;
-    const auto result = estimate_of(row, best, catalogue, texts);
-    if (!result.ok) return {};
-    const planner::Predicted predicted{result};
-    const auto range = [&](Key key) {
-      const auto low = predicted.low(key);
-      const auto high = predicted.high(key);
-      return low && high ? fmt::format(" ({} to {})", for_people(*low), for_people(*high))
-                         : std::string{};
-    };
-    std::string text = fmt::format("{} days{}, MFU {}", for_people(*predicted[Key::training_days]),
-                                   range(Key::training_days), for_people(*predicted[Key::mfu]));
-    if (const auto energy = predicted[Key::facility_energy_mwh]) {
-      text += fmt::format(", {} MWh{}", for_people(*energy), range(Key::facility_energy_mwh));
-    }
-    if (const auto carbon = predicted[Key::total_tco2e]) {
-      text += fmt::format(", {} tCO2e{}", for_people(*carbon), range(Key::total_tco2e));
-    }
-    text +=
-        ". 90% intervals; plans share most of it, and differ by about 10% more or less than "
-        "told.\n";
-    if (found.best.size() > 1) {
-      text += fmt::format(
-          "{}{} plans are within {:.0f}% of the best: that close, the order is not certain.\n",
-          found.best.size() >= planner::PlanSearchOptions{}.most_told ? "At least " : "",
-          found.best.size(), 100 * (kTies - 1));
-    }
-    if (result.estimate.step.question && result.estimate.step.question->unseen) {
-      text += "No run on devices of this generation was measured: the plan is an extrapolation.\n";
-    }
-    text += "\n";
-    TextTable parts{{{"part", "Where the step goes", false},
-                     {"seconds", "Seconds", true},
-                     {"share", "Share", true}}};
-    const auto& time = result.estimate.step.time;
-    for (const auto& part : models::kStepParts) {
-      const double s = (time.*part.part).in(second);
-      const double share = s / time.total().in(second);
-      constexpr double kShown = 0.005;
-      if (share < kShown) continue;
-      parts.add({std::string{part.name}, s, fmt::format("{:.0f}%", 100 * share)});
-    }
-    text += shown(parts);
-    text += knobs(row, best, catalogue);
-    text += regions(row, best, where, catalogue);
-    if (!found.misses.empty()) {
-      text += "Better, but for memory:\n";
-      for (const auto& miss : found.misses) {
-        text +=
-            fmt::format("  {}, {}: {}, with {:.0f}% less memory\n", degrees(miss), rest_of(miss),
-                        objective_text(miss), 100 * miss.overflow / (1 + miss.overflow));
-      }
-      text += "\n";
-    }
-    if (best.family == "megatron") text += "Megatron-LM: " + launch(row, best) + "\n\n";
-    return text;
-  }
-
-  /// The same plan wherever it may run, from the least carbon.
-  std::string regions(const planner::RunRow& row, const FoundPlan& best,
-                      const std::vector<std::string>& where,
-                      const planner::Catalogue& catalogue) const {
-    if (where.size() < 2) return {};
-    struct Line {
-      double carbon = 0;
-      std::vector<TextCell> cells;
-    };
-    std::vector<Line> lines;
-    for (const auto& region : where) {
-      auto there = best;
-      there.region = region;
-      std::vector<std::string> texts;
-      const auto result = estimate_of(row, there, catalogue, texts);
-      if (!result.ok) continue;
-      const planner::Predicted predicted{result};
-      const auto& s = result.scenario;
-      const auto* grid = s.region;
-      if (grid == nullptr || !predicted[Key::total_tco2e]) continue;
-      const auto* source =
-          catalogue.sources().find(grid->origin.source.substr(0, grid->origin.source.find(';')));
-      lines.push_back({*predicted[Key::total_tco2e],
-                       {std::string{grid->region}, std::string{grid->location},
-                        grid->intensity.in(gram / kilowatt_hour),
-                        grid->year ? TextCell{fmt::format("{:.0f}", *grid->year)} : TextCell{},
-                        fmt::format("{}, {}", grid->basis,
-                                    grid->scope.empty() ? "scope not stated" : grid->scope),
-                        *s.pue, *predicted[Key::facility_energy_mwh], *predicted[Key::total_tco2e],
-                        source != nullptr ? std::string{source->licence} : std::string{}}});
-    }
-    std::stable_sort(lines.begin(), lines.end(),
-                     [](const Line& a, const Line& b) { return a.carbon < b.carbon; });
-    TextTable table_of{{{"region", "The same plan in", false},
-                        {"location", "", false},
-                        {"intensity", "g/kWh", true},
-                        {"year", "Year", true},
-                        {"basis", "Basis", false},
-                        {"pue", "PUE", true},
-                        {"energy", "Energy [MWh]", true},
-                        {"carbon", "Carbon [tCO2e]", true},
-                        {"licence", "Licence of the intensity", false}}};
-    for (auto& line : lines) table_of.add(std::move(line.cells));
-    return shown(table_of);
-  }
-
-  /// The best plan with one thing changed.
-  std::string knobs(const planner::RunRow& row, const FoundPlan& best,
-                    const planner::Catalogue& catalogue) const {
-    TextTable table_of{{{"knob", "One knob moved", false},
-                        {"days", "Days", true},
-                        {"change", "Change", true},
-                        {"memory", "Memory [GiB]", true},
-                        {"remark", "", false}}};
-    const auto attempt = [&](std::string label, FoundPlan p) {
-      if (p.tp < 1 || p.pp < 1 || p.micro_batch < 1 || p.interleave < 1) return;
-      const double replica = p.tp * p.pp * p.cp;
-      p.dp = best.devices / replica;
-      if (p.dp < 1 || p.dp != std::floor(p.dp)) return;
-      if (p.batch / (p.dp * p.micro_batch) != std::floor(p.batch / (p.dp * p.micro_batch))) return;
-      std::vector<std::string> texts;
-      const auto result = estimate_of(row, p, catalogue, texts);
-      if (!result.ok) return;
-      const planner::Predicted predicted{result};
-      if (!predicted[Key::training_days]) return;
-      table_of.add(
-          {std::move(label), *predicted[Key::training_days],
-           percent(*predicted[Key::training_days] / best.figures.days - 1),
-           predicted[Key::memory_gib_per_device] ? TextCell{*predicted[Key::memory_gib_per_device]}
-                                                 : TextCell{},
-           result.estimate.fit.infeasible() ? std::string{"does not fit"} : std::string{}});
-    };
-    const auto with = [&](auto change) {
-      FoundPlan p = best;
-      change(p);
-      return p;
-    };
-    attempt(fmt::format("tp {:g}", 2 * best.tp), with([](auto& p) {
-              p.tp *= 2;
-              p.sequence_parallel = true;
-            }));
-    attempt(fmt::format("tp {:g}", best.tp / 2), with([](auto& p) { p.tp /= 2; }));
-    // As many chunks of layers as before, where they can be shared out.
-    const auto stages = [&](double pp) {
-      auto p = best;
-      const double chunks = best.interleave * best.pp / pp;
-      p.pp = pp;
-      p.interleave = pp > 1 && chunks == std::floor(chunks) ? std::max(1.0, chunks) : 1;
-      const std::string beside =
-          p.interleave != best.interleave ? fmt::format(", interleave {:g}", p.interleave) : "";
-      attempt(fmt::format("pp {:g}{}", pp, beside), p);
-    };
-    stages(2 * best.pp);
-    if (best.pp > 1) stages(best.pp / 2);
-    if (best.interleave > 1) attempt("interleave 1", with([](auto& p) { p.interleave = 1; }));
-    attempt(fmt::format("micro-batch {:g}", 2 * best.micro_batch),
-            with([](auto& p) { p.micro_batch *= 2; }));
-    attempt(fmt::format("micro-batch {:g}", best.micro_batch / 2),
-            with([](auto& p) { p.micro_batch /= 2; }));
-    for (const auto r :
-         {models::Recompute::none, models::Recompute::selective, models::Recompute::full}) {
-      if (r == best.recompute) continue;
-      attempt(fmt::format("recompute {}", planner::name_of(r)),
-              with([&](auto& p) { p.recompute = r; }));
-    }
-    for (const auto s :
-         {models::Sharding::none, models::Sharding::zero1, models::Sharding::zero3}) {
-      if (s == best.sharding || best.dp * best.cp <= 1) continue;
-      attempt(fmt::format("sharding {}", planner::name_of(s)),
-              with([&](auto& p) { p.sharding = s; }));
-    }
-    table_of.drop_blank_columns();
-    return shown(table_of);
-  }
-
-  static std::string count_text(std::uint64_t n) {
-    return count_for_people(static_cast<double>(n));
-  }
-
-  std::string counts_text(const planner::PlanSearchResult& found, double seconds) const {
-    const auto& n = found.counts;
-    std::string text = fmt::format(
-        "{} plans in the space, in {} s: {} judged, {} no better by a bound", count_text(n.space),
-        for_people(seconds), count_text(n.judged), count_text(n.bounded));
-    const auto add = [&](std::uint64_t count, std::string_view what) {
-      if (count > 0) text += fmt::format(", {} {}", count_text(count), what);
-    };
-    add(n.devices_uneven, "do not divide the devices");
-    add(n.batch_uneven, "do not share the batch");
-    add(n.model_uneven, "do not divide the model");
-    add(n.pointless, "the same as others or not done");
-    text += ".";
-    if (n.too_large + n.over_limits > 0) {
-      text += " Of the judged,";
-      if (n.too_large > 0) text += fmt::format(" {} do not fit", count_text(n.too_large));
-      if (n.too_large > 0 && n.over_limits > 0) text += " and";
-      if (n.over_limits > 0) text += fmt::format(" {} break a limit", count_text(n.over_limits));
-      text += ".";
-    }
-    if (found.proven && !found.best.empty()) {
-      text += pareto.empty() ? " No plan of the space is better.\n"
-                             : " No plan of the space is better in all of these.\n";
-    } else {
-      text += "\n";
-    }
-    return text;
-  }
-
-  // ---- for programs
-
-  static Json json_plan(const FoundPlan& p) {
-    Json plan{{"device", p.device},
-              {"devices", p.devices},
-              {"precision", p.format},
-              {"power_cap", p.power_cap},
-              {"global_batch_seqs", p.batch},
-              {"tp", p.tp},
-              {"pp", p.pp},
-              {"dp", p.dp},
-              {"cp", p.cp},
-              {"ep", p.ep},
-              {"interleave", p.interleave},
-              {"micro_batch_seqs", p.micro_batch},
-              {"recompute", planner::name_of(p.recompute)},
-              {"sharding", planner::name_of(p.sharding)},
-              {"sequence_parallel", p.sequence_parallel},
-              {"overlap_gradients", p.overlap},
-              {"scatter_gather", p.scatter_gather},
-              {"near_groups", name_of(p.near)},
-              {"edges_as_layers", p.edges_as_layers}};
-    if (!p.region.empty()) plan["region"] = p.region;
-    plan["step_s"] = p.figures.step_s;
-    plan["training_days"] = p.figures.days;
-    plan["facility_energy_mwh"] = p.figures.facility_mwh;
-    plan["total_tco2e"] = p.figures.total_tco2e;
-    plan["cost"] = p.figures.cost;
-    plan["memory_gib_per_device"] = p.memory_gib;
-    if (p.overflow > 0) plan["memory_overflow"] = p.overflow;
-    return plan;
-  }
-
-  std::string json_answer(const planner::RunRow& row, const planner::PlanSearchResult& found,
-                          const planner::Catalogue& catalogue, double seconds) const {
-    Json document;
-    document["planner"] = {{"version", PRETRAIN_VERSION}, {"catalogue", catalogue.hash()}};
-    document["objective"] = pareto.empty() ? Json(objective) : Json(pareto);
-    document["proven"] = found.proven;
-    document["plans"] = Json::array();
-    for (const auto& p : found.best) document["plans"].push_back(json_plan(p));
-    for (std::size_t i = 0; i < planner::kObjectives; ++i) {
-      if (found.other[i]) {
-        document["best_for"][std::string{name_of(static_cast<Objective>(i))}] =
-            json_plan(*found.other[i]);
-      }
-    }
-    document["misses"] = Json::array();
-    for (const auto& p : found.misses) document["misses"].push_back(json_plan(p));
-    const auto& n = found.counts;
-    document["counts"] = {{"space", n.space},
-                          {"judged", n.judged},
-                          {"bounded", n.bounded},
-                          {"devices_uneven", n.devices_uneven},
-                          {"batch_uneven", n.batch_uneven},
-                          {"model_uneven", n.model_uneven},
-                          {"pointless", n.pointless},
-                          {"too_large", n.too_large},
-                          {"over_limits", n.over_limits}};
-    document["search_s"] = seconds;
-    if (found.best.empty()) {
-      document["failure"] = found.failure;
-      document["help"] = found.help;
-    } else {
-      std::vector<std::string> texts;
-      const auto planned = planner::row_of_plan(row, found.best.front(), texts);
-      planner::Result result;
-      planner::estimate_row(planned, catalogue, {}, result);
-      document["run"] = Json::parse(json_run(planned, result, catalogue));
-      if (found.best.front().family == "megatron") {
-        document["megatron"] = launch(row, found.best.front());
-      }
-    }
-    return document.dump(2) + "\n";
+    return choice;
   }
 };
 
@@ -660,7 +290,7 @@ void add_plan_command(CLI::App& app, Exit& exit) {
   sub->add_option("file", command->file,
                   "Run table with the model and its recipe; - is standard input")
       ->required();
-  add_table_options(*sub, command->table);
+  add_common_options(*sub, command->table);
   sub->add_option("--objective", command->objective, "What is to be least")
       ->check(CLI::IsMember({"time", "energy", "carbon", "cost"}))
       ->capture_default_str();
@@ -710,6 +340,9 @@ void add_plan_command(CLI::App& app, Exit& exit) {
       ->check(CLI::PositiveNumber);
   sub->add_option("--budget", command->budget, "No higher cost than this")
       ->check(CLI::PositiveNumber);
+  sub->add_option("--start-window", command->start_window,
+                  "With --hourly: the first and the last start, 2026-03-01..2026-05-31; usual: all "
+                  "of the file");
   sub->add_flag("--exhaustive", command->exhaustive, "Judge every plan: slow, to check the search");
   sub->callback([command, &exit] { exit = command->run(); });
 }

@@ -264,6 +264,43 @@ std::optional<CarbonIntensity> IntensitySeries::mean(TimePoint from, Time durati
          kGramPerKilowattHour;
 }
 
+std::optional<StartChoice> IntensitySeries::choose_start(TimePoint from, TimePoint to,
+                                                         Time duration) const {
+  std::optional<StartChoice> choice;
+  CarbonIntensity sum;
+  for (const auto start : times_) {
+    if (start < from || start > to) continue;
+    const auto here = mean(start, duration);
+    if (!here) continue;
+    if (!choice) {
+      choice.emplace();
+      choice->first = choice->best = start;
+      choice->least = choice->most = *here;
+    }
+    ++choice->starts;
+    choice->last = start;
+    sum = sum + *here;
+    choice->most = std::max(choice->most, *here);
+    if (*here < choice->least) {
+      choice->least = *here;
+      choice->best = start;
+    }
+  }
+  if (!choice) return choice;
+  choice->usual = sum / static_cast<double>(choice->starts);
+  const double end = static_cast<double>((choice->last - begin()).count()) + duration.in(second);
+  choice->lowest = choice->most;
+  for (std::size_t i = 0; i < times_.size(); ++i) {
+    const double covered = covered_[i + 1] - covered_[i];
+    const bool within =
+        times_[i] >= choice->first && static_cast<double>((times_[i] - begin()).count()) < end;
+    if (!within || covered <= 0) continue;
+    choice->lowest = std::min(choice->lowest,
+                              (weighted_[i + 1] - weighted_[i]) / covered * kGramPerKilowattHour);
+  }
+  return choice;
+}
+
 CarbonIntensity IntensitySeries::mean() const {
   return weighted_.back() / covered_.back() * kGramPerKilowattHour;
 }

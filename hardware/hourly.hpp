@@ -17,6 +17,18 @@ std::optional<TimePoint> parse_time(std::string_view text);
 /// "2026-03-01 06:00 UTC".
 std::string to_text(TimePoint time);
 
+/// When a run of some length may start.
+struct StartChoice {
+  std::size_t starts = 0;  ///< that were compared
+  TimePoint first;
+  TimePoint last;
+  TimePoint best;
+  CarbonIntensity least;   ///< mean over a run that starts at the best time
+  CarbonIntensity most;    ///< at the worst
+  CarbonIntensity usual;   ///< mean of all starts
+  CarbonIntensity lowest;  ///< of a single line of the file within their windows
+};
+
 /// Carbon intensity of a place over time, from a file: a column of times and one of g CO2e/kWh.
 class IntensitySeries {
  public:
@@ -35,6 +47,9 @@ class IntensitySeries {
   std::optional<CarbonIntensity> mean(TimePoint from, Time duration) const;
   /// Mean of all.
   CarbonIntensity mean() const;
+  /// Means over the runs that start with any line from `from` to `to`; the first of the best.
+  /// Absent when none of them has values to its end.
+  std::optional<StartChoice> choose_start(TimePoint from, TimePoint to, Time duration) const;
 
  private:
   IntensitySeries() = default;

@@ -61,6 +61,7 @@ struct Catalogue::Tables {
   Lazy<models::StepConstantTable> step_table;
   Lazy<models::StepConstants> step;
   Lazy<models::StepSpread> spread;
+  Lazy<models::StepReach> reach;
   Lazy<models::EquationRegister> equations;
   Lazy<models::SourceRegister> sources;
 
@@ -151,6 +152,9 @@ const models::StepConstants& Catalogue::step_constants() const {
 }
 const models::StepSpread& Catalogue::step_spread() const {
   return tables_->read(tables_->spread, "step_spread.csv", models::StepSpread::read);
+}
+const models::StepReach& Catalogue::step_reach() const {
+  return tables_->read(tables_->reach, "step_reach.csv", models::StepReach::read);
 }
 const models::EquationRegister& Catalogue::equations() const {
   return tables_->read(tables_->equations, "equations.csv", models::EquationRegister::read);

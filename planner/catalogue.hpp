@@ -16,6 +16,7 @@
 #include "models/architecture_catalogue.hpp"
 #include "models/registers.hpp"
 #include "models/step_constants.hpp"
+#include "models/step_reach.hpp"
 #include "models/step_spread.hpp"
 #include "planner/architecture_library.hpp"
 
@@ -57,6 +58,7 @@ class Catalogue {
   const models::StepConstantTable& step_constant_table() const;
   const models::StepConstants& step_constants() const;
   const models::StepSpread& step_spread() const;
+  const models::StepReach& step_reach() const;
   const models::EquationRegister& equations() const;
   const models::SourceRegister& sources() const;
 

@@ -341,6 +341,10 @@ void find_intensity(const Scenario& s, const Duration& duration, CarbonResult& c
   const auto* hourly = s.options.hourly;
   if (s.intensity || hourly == nullptr) return;
   const auto& series = hourly->series;
+  if (hourly->open) {
+    carbon.intensity = known(*hourly->open, Basis::catalogue, &hourly->origin);
+    return;
+  }
   if (!duration.days) {
     // Without days it can run at any time.
     carbon.intensity = known(series.mean(), Basis::catalogue, &hourly->origin);

@@ -167,6 +167,10 @@ class Engine {
         }
       }
     }
+    if (machines_.empty()) {
+      throw InputError({"--precision", 0, 0}, left_out_.front(),
+                       "give another format, or a device that has it");
+    }
     check_objectives();
     make_arenas();
   }
@@ -257,11 +261,16 @@ class Engine {
       Scenario s;
       Warnings warnings;
       RowFailure failure;
-      if (!resolve(copy, catalogue_, {}, s, warnings, failure)) refuse(failure);
+      if (!resolve(copy, catalogue_, options_.estimate, s, warnings, failure)) refuse(failure);
       Site site;
       site.region = region.empty() ? std::string{s.region_name} : region;
       if (s.pue) site.pue = *s.pue;
-      if (s.intensity) site.intensity = s.intensity->in(tonne / megawatt_hour);
+      const auto* hourly = options_.estimate.hourly;
+      if (s.intensity) {
+        site.intensity = s.intensity->in(tonne / megawatt_hour);
+      } else if (hourly != nullptr) {
+        site.intensity = hourly->open.value_or(hourly->series.mean()).in(tonne / megawatt_hour);
+      }
       sites_.push_back(site);
     }
   }
@@ -312,8 +321,12 @@ class Engine {
     }
     set(Col::devices, fmt::format("{:.0f}", count));
     Result result;
-    estimate_row(m.row, catalogue_, {}, result);
+    estimate_row(m.row, catalogue_, options_.estimate, result);
     if (!result.ok) refuse(result.failure);
+    if (match.device != nullptr && !result.scenario.peak) {
+      left_out_.push_back(fmt::format("{} has no {}", match.device->id, m.row.text(Col::dtype)));
+      return;
+    }
     take(result, m);
     m.stages = stages(m);
     m.chunks = chunks(m);
@@ -323,11 +336,12 @@ class Engine {
   void take(const Result& result, Machine& m) {
     Warnings warnings;
     RowFailure failure;
-    if (!resolve(m.row, catalogue_, {}, m.s, warnings, failure)) refuse(failure);
+    if (!resolve(m.row, catalogue_, options_.estimate, m.s, warnings, failure)) refuse(failure);
     const auto& s = m.s;
     const auto& e = result.estimate;
-    if (m.device.empty() && s.device != nullptr) m.device = s.device->id;
-    if (m.format.empty()) m.format = s.dtype_name;
+    // What is taken where a name has variants, or the device lacks the format.
+    if (s.device != nullptr) m.device = s.device->id;
+    m.format = s.dtype_name;
     if (!e.duration.tokens) {
       throw InputError({"tokens_b", 0, 0}, "no number of tokens",
                        "give tokens_b: a plan is chosen for a whole run");
@@ -1037,6 +1051,8 @@ class Engine {
     PlanSearchResult result;
     result.proven = !stopped_;
     result.counts = counts_;
+    result.left_out = left_out_;
+    for (std::size_t i = 0; i < kObjectives; ++i) result.known[i] = has(static_cast<Objective>(i));
     std::vector<Candidate> best;
     std::vector<Candidate> misses;
     Worker all;
@@ -1184,6 +1200,7 @@ class Engine {
       space_.scatter_gather.empty() ? std::vector{true} : space_.scatter_gather;
   std::vector<NearGroups> near_ =
       space_.near.empty() ? std::vector<NearGroups>{NearGroups{}} : space_.near;
+  std::vector<std::string> left_out_;
   PlanCounts counts_;
   std::uint64_t valid_ = 0;
   std::atomic<std::size_t> next_{0};

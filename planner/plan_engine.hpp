@@ -86,6 +86,7 @@ struct PlanSearchOptions {
   Objective objective = Objective::time;
   std::vector<Objective> pareto = {};  ///< the front of these instead, where not empty
   PlanLimits limits = {};
+  EstimateOptions estimate = {};  ///< how plans are judged; whose plan is not asked
   std::optional<double> price_per_device_hour = {};
   std::optional<double> price_per_kwh = {};
   /// Plans within this factor of the best are told.
@@ -106,9 +107,13 @@ struct PlanSearchResult {
   std::array<std::optional<FoundPlan>, kObjectives> other;
   std::vector<FoundPlan> misses = {};  ///< better, but for a little memory
   PlanCounts counts;
+  std::array<bool, kObjectives> known{};   ///< what can be computed for every plan
+  std::vector<std::string> left_out = {};  ///< devices without a format of the space
   bool proven = true;
   std::string failure;  ///< why there is nothing: what binds, and by how much
   std::string help;
+
+  bool has(Objective objective) const { return known[static_cast<std::size_t>(objective)]; }
 };
 
 /// The best plan of the space for the run of a row. Exact: no plan of the space is better.

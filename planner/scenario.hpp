@@ -55,6 +55,8 @@ class Draws;
 struct HourlyGrid {
   hardware::IntensitySeries series;
   std::optional<hardware::TimePoint> start;  ///< of runs that do not say; absent: its beginning
+  /// Where the start is open: the mean that takes the place of that over the run's own hours.
+  std::optional<CarbonIntensity> open;
   Origin origin;
 };
 

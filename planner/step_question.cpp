@@ -209,6 +209,26 @@ void take_plan(const Scenario& s, const models::FitVerdict& verdict, StepQuestio
   q.batch_tokens = sequences * shard.seq_len;
 }
 
+models::ReachPoint reach_point(const StepQuestion& q) {
+  models::ReachPoint point{};
+  const auto set = [&](models::ReachOf quantity, double value) {
+    point[static_cast<std::size_t>(quantity)] = value;
+  };
+  using models::ReachOf;
+  const auto& m = q.model;
+  set(ReachOf::params,
+      m.layers * (m.split_params + m.whole_params + m.expert_params) + m.edge_params);
+  set(ReachOf::devices, q.devices);
+  set(ReachOf::seq_len, q.shard.seq_len);
+  set(ReachOf::micro_batch_tokens, q.shard.micro_batch * q.shard.seq_len / q.shard.cp);
+  set(ReachOf::tp, q.shard.tp);
+  set(ReachOf::pp, q.schedule.pp);
+  set(ReachOf::cp, q.shard.cp);
+  set(ReachOf::ep, q.shard.ep);
+  set(ReachOf::interleave, q.schedule.interleave);
+  return point;
+}
+
 models::StepTime step_time(const StepQuestion& q, const models::StepConstants& c) {
   const auto speed = models::step_speed(q.device, q.stack, c);
   const auto shard = models::shard_time(q.model, speed, q.shard, c);

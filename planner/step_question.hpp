@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "models/memory.hpp"
+#include "models/step_reach.hpp"
 #include "models/step_spread.hpp"
 #include "models/step_time.hpp"
 #include "planner/scenario.hpp"
@@ -68,6 +69,9 @@ void take_plan(const Scenario& scenario, const models::FitVerdict& verdict, Step
 
 /// The software that a run with such a plan has.
 models::StepStack software_of(const Scenario& scenario, const models::MemoryPlan& plan);
+
+/// Where a run lies among those that were measured.
+models::ReachPoint reach_point(const StepQuestion& question);
 
 /// The answer.
 models::StepTime step_time(const StepQuestion& question, const models::StepConstants& constants);

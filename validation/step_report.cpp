@@ -210,6 +210,46 @@ std::string spread_text(const FitReport& report, std::string_view head) {
   return out;
 }
 
+models::StepReach measured_reach(const std::vector<Case>& stated) {
+  models::StepReach reach;
+  for (const auto& c : stated) {
+    if (!(c.weight > 0) || !c.step || !c.throughput) continue;
+    const auto point = planner::reach_point(*c.step);
+    auto& ranges = reach.of_class[static_cast<std::size_t>(class_of(c))];
+    for (std::size_t i = 0; i < point.size(); ++i) {
+      const bool of_plan = i >= static_cast<std::size_t>(models::ReachOf::micro_batch_tokens);
+      if (of_plan && c.step->chosen) continue;
+      auto& range = ranges[i];
+      if (range.rows == 0 || point[i] < range.low) {
+        range.low = point[i];
+        range.low_run = c.id;
+      }
+      if (range.rows == 0 || point[i] > range.high) {
+        range.high = point[i];
+        range.high_run = c.id;
+      }
+      ++range.rows;
+    }
+  }
+  return reach;
+}
+
+std::string reach_text(const models::StepReach& reach, std::string_view head) {
+  std::string out{head};
+  out += "runs,quantity,low,low_run,high,high_run,rows\n";
+  for (std::size_t c = 0; c < reach.of_class.size(); ++c) {
+    for (std::size_t i = 0; i < models::kReachQuantities; ++i) {
+      const auto& range = reach.of_class[c][i];
+      if (range.rows == 0) continue;
+      out +=
+          fmt::format("{},{},{:.6g},{},{:.6g},{},{}\n", models::name_of(static_cast<RunClass>(c)),
+                      models::name_of(static_cast<models::ReachOf>(i)), range.low, range.low_run,
+                      range.high, range.high_run, range.rows);
+    }
+  }
+  return out;
+}
+
 std::string residual_groups(const std::vector<Case>& stated, const StepConstantTable& priors) {
   const auto lessons = step_lessons(pointers(stated));
   StepFitter fitter{lessons.lessons, priors};

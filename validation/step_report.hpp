@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/step_constants.hpp"
+#include "models/step_reach.hpp"
 #include "models/step_spread.hpp"
 #include "validation/evaluation.hpp"
 
@@ -33,6 +34,11 @@ FitReport fit_report(const std::vector<Case>& stated, const std::vector<Case>& u
 std::string text_of(const FitReport& report, const models::StepConstantTable& before);
 /// The file step_spread.csv.
 std::string spread_text(const FitReport& report, std::string_view head);
+
+/// The range of what was measured: of runs that teach, and their plans where they state them.
+models::StepReach measured_reach(const std::vector<Case>& stated);
+/// The file step_reach.csv.
+std::string reach_text(const models::StepReach& reach, std::string_view head);
 
 /// The ten groups (model and device) that are predicted worst with their source left out.
 std::string residual_groups(const std::vector<Case>& stated,

@@ -294,20 +294,6 @@ TEST(EstimateCommand, Markdown) {
   EXPECT_CONTAINS(odd({"estimate", file, "--format", "markdown"}).out, "| a\\|b c |");
 }
 
-/// Compares with a file of tests/golden, or rewrites it.
-void expect_golden(const std::string& name, const std::string& text) {
-  const auto path = source("tests/golden/" + name);
-  const char* update = std::getenv("PRETRAIN_UPDATE_GOLDEN");
-  if (update != nullptr && std::string_view{update} == "1") {
-    std::ofstream{path, std::ios::binary} << text;
-    return;
-  }
-  EXPECT_EQ(file_text(path), text)
-      << "tests/golden/" << name
-      << " differs from what the program prints. If the change is meant: "
-      << "PRETRAIN_UPDATE_GOLDEN=1 ./dev test, then review the difference";
-}
-
 TEST(EstimateCommand, TablesAreAsReviewed) {
   const Program planner;
   expect_golden("database.txt", planner({"estimate", database()}).out);

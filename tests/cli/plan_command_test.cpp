@@ -1,4 +1,7 @@
+#include <fmt/format.h>
+
 #include <cmath>
+#include <regex>
 
 #include "tests/cli/program.hpp"
 
@@ -78,6 +81,111 @@ TEST_F(PlanCommand, FrontHasNoPlanThatIsWorseInAll) {
     EXPECT_GT(front[i]["training_days"], front[i - 1]["training_days"]);
     EXPECT_LT(front[i]["facility_energy_mwh"], front[i - 1]["facility_energy_mwh"]);
   }
+}
+
+TEST_F(PlanCommand, AnswerIsAsReviewed) {
+  const auto ran = plan({"--regions", "POL,FRA", "--power-cap", "0.6,0.8,1", "--devices", "64..256",
+                         "--price-per-device-hour", "2"});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  const std::regex time{" in [0-9.]+ s:"};
+  expect_golden("plan.txt", std::regex_replace(ran.out, time, " in T s:"));
+}
+
+TEST_F(PlanCommand, WhatIsNotKnownIsNotZero) {
+  planner.write(
+      "run.csv",
+      "name,architecture,tokens_b,device,devices\nsmall,llama-3.1-8b,1000,h100-sxm,256\n");
+  const auto ran = plan({"--format", "json"});
+  const auto best = ran.json()["plans"][0];
+  EXPECT_TRUE(best.contains("facility_energy_mwh"));
+  EXPECT_FALSE(best.contains("total_tco2e")) << best;  // no region
+  EXPECT_FALSE(best.contains("cost")) << best;         // no price
+  EXPECT_EQ(plan({}).out.find("Carbon"), std::string::npos);
+}
+
+TEST_F(PlanCommand, PricesOfTheRowGoFirst) {
+  planner.write("run.csv",
+                "name,architecture,tokens_b,device,devices,price_per_device_hour\n"
+                "small,llama-3.1-8b,1000,h100-sxm,256,2\n");
+  const auto best = plan({"--format", "json", "--price-per-device-hour", "99"}).json()["plans"][0];
+  EXPECT_NEAR(best["cost"].get<double>(), best["training_days"].get<double>() * 24 * 256 * 2,
+              1e-6 * best["cost"].get<double>());
+}
+
+TEST_F(PlanCommand, DevicesWithoutAFormatAreLeftOut) {
+  const auto ran = plan({"--device", "A100,H100", "--precision", "bf16,fp8", "--format", "json"});
+  EXPECT_EQ(ran.status, 0);
+  EXPECT_CONTAINS(ran.err, "a100-sxm-80 has no fp8: left out");
+  EXPECT_EQ(ran.json()["plans"][0]["precision"], "fp8");
+  const auto none = plan({"--device", "A100", "--precision", "fp8"});
+  EXPECT_EQ(none.status, 2);
+  EXPECT_CONTAINS(none.err, "a100-sxm-80 has no fp8");
+}
+
+TEST_F(PlanCommand, PlansBeyondTheMeasuredRunsAreMarked) {
+  EXPECT_EQ(plan({}).out.find("extrapolation"), std::string::npos);
+  const auto wide = plan({"--devices", "65536", "--global-batch", "65536"});
+  EXPECT_CONTAINS(wide.out, "best: time, energy, carbon *");
+  EXPECT_CONTAINS(wide.out, "* An extrapolation: devices 65.54K (measured to 11.62K)");
+  const auto plans =
+      plan({"--devices", "65536", "--global-batch", "65536", "--format", "json"}).json()["plans"];
+  EXPECT_CONTAINS(plans[0]["extrapolated"][0].get<std::string>(), "devices");
+}
+
+/// Two months that are clean at night, the second cleaner by a quarter.
+std::string hours() {
+  std::string text = "time,g_per_kwh\n";
+  for (int day = 0; day < 60; ++day) {
+    for (int hour = 0; hour < 24; ++hour) {
+      const int month = day < 31 ? 1 : 2;
+      text += fmt::format("2026-{:02}-{:02}T{:02}:00Z,{}\n", month, day < 31 ? day + 1 : day - 30,
+                          hour, (hour < 12 ? 100 : 300) * (month == 1 ? 4 : 3) / 4);
+    }
+  }
+  // The last days do not exist in February.
+  return text.substr(0, text.find("2026-02-29"));
+}
+
+TEST_F(PlanCommand, StartIsChosenByTheHour) {
+  planner.write("grid.csv", hours());
+  const auto ran = plan({"--objective", "carbon", "--hourly", "grid.csv", "--start-window",
+                         "2026-01-01..2026-02-10"});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_CONTAINS(ran.out,
+                  "When to start: 2026-02-01 00:00 UTC is the best of 961 starts from "
+                  "2026-01-01 00:00 UTC to 2026-02-10 00:00 UTC");
+  EXPECT_CONTAINS(ran.out, "Single hours go down to 75");
+  const auto document = plan({"--objective", "carbon", "--hourly", "grid.csv", "--format", "json"});
+  const auto start = document.json()["start"];
+  EXPECT_LT(start["best_g_per_kwh"], start["mean_g_per_kwh"]);
+  EXPECT_LT(start["mean_g_per_kwh"], start["worst_g_per_kwh"]);
+  // The search takes the mean of the hours, whenever it starts.
+  const auto best = document.json()["plans"][0];
+  EXPECT_GT(best["total_tco2e"].get<double>(), 0.15 * best["facility_energy_mwh"].get<double>());
+}
+
+TEST_F(PlanCommand, WindowsThatCannotBeAreRefused) {
+  planner.write("grid.csv", hours());
+  struct Case {
+    std::vector<std::string> options;
+    const char* what;
+  };
+  const std::vector<Case> cases{
+      {{"--start-window", "2026-01-01..2026-02-01"}, "a window without a file of hours"},
+      {{"--hourly", "grid.csv", "--start-window", "2026-02-01..2026-01-01"}, "is no window"},
+      {{"--hourly", "grid.csv", "--start-window", "January"}, "is no window"},
+      {{"--hourly", "grid.csv", "--start-window", "2027-01-01..2027-02-01"}, "is not within"},
+      {{"--hourly", "grid.csv", "--regions", "FRA,POL"}, "the hours of one place"},
+  };
+  for (const auto& one : cases) {
+    const auto ran = plan(one.options);
+    EXPECT_EQ(ran.status, 2) << one.what;
+    EXPECT_CONTAINS(ran.err, one.what);
+  }
+  // Longer than the file: no start can be told, but the plan can.
+  const auto slow = plan({"--devices", "16", "--hourly", "grid.csv"});
+  EXPECT_EQ(slow.status, 0);
+  EXPECT_CONTAINS(slow.err, "no start is chosen");
 }
 
 TEST_F(PlanCommand, WhatCannotHoldSaysWhatBinds) {

@@ -50,6 +50,20 @@ inline std::size_t count_of(std::string_view text, std::string_view part) {
 /// A file of the source tree.
 inline std::string source(const std::string& path) { return PRETRAIN_SOURCE_DIR "/" + path; }
 
+/// Compares with a file of tests/golden, or rewrites it.
+inline void expect_golden(const std::string& name, const std::string& text) {
+  const auto path = source("tests/golden/" + name);
+  const char* update = std::getenv("PRETRAIN_UPDATE_GOLDEN");
+  if (update != nullptr && std::string_view{update} == "1") {
+    std::ofstream{path, std::ios::binary} << text;
+    return;
+  }
+  EXPECT_EQ(file_text(path), text)
+      << "tests/golden/" << name
+      << " differs from what the program prints. If the change is meant: "
+      << "PRETRAIN_UPDATE_GOLDEN=1 ./dev test, then review the difference";
+}
+
 /// What a run of the program left behind.
 struct Ran {
   int status = -1;  ///< exit status; 128 + n when signal n ended it

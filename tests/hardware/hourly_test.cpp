@@ -40,6 +40,28 @@ TEST(Hourly, MeansAreWeighedByTime) {
   EXPECT_EQ(to_text(s.end()), "2026-01-01 03:00 UTC");
 }
 
+TEST(Hourly, StartIsTheOneWithTheLeastMean) {
+  const auto s = series(
+      "2026-01-01T00:00Z,100\n2026-01-01T01:00Z,200\n2026-01-01T02:00Z,60\n"
+      "2026-01-01T03:00Z,300\n2026-01-01T04:00Z,10\n");
+  const auto at = *parse_time("2026-01-01");
+  const auto choice = s.choose_start(at, at + std::chrono::hours{3}, 2.0 * hour);
+  ASSERT_TRUE(choice);
+  // Means of two hours: 150, 130, 180, 155.
+  EXPECT_EQ(choice->starts, 4U);
+  EXPECT_EQ(choice->best, at + std::chrono::hours{1});
+  EXPECT_DOUBLE_EQ(choice->least.in(kUnit), 130);
+  EXPECT_DOUBLE_EQ(choice->most.in(kUnit), 180);
+  EXPECT_DOUBLE_EQ(choice->usual.in(kUnit), (150.0 + 130 + 180 + 155) / 4);
+  EXPECT_DOUBLE_EQ(choice->lowest.in(kUnit), 10);
+  // A window of two starts, whose runs end before the cleanest hour.
+  const auto early = s.choose_start(at, at + std::chrono::hours{1}, 2.0 * hour);
+  EXPECT_EQ(early->starts, 2U);
+  EXPECT_DOUBLE_EQ(early->lowest.in(kUnit), 60);
+  EXPECT_EQ(early->last, at + std::chrono::hours{1});
+  EXPECT_FALSE(s.choose_start(at, at, 6.0 * hour));
+}
+
 TEST(Hourly, OutsideItsTimesNothingIsKnown) {
   const auto s = series("2026-01-01T00:00Z,100\n2026-01-01T01:00Z,200\n");
   const auto at = *parse_time("2026-01-01");

@@ -287,7 +287,7 @@ TEST(EstimateEnergy, HoursOfTheDayCount) {
                   h % 24 < 12 ? 100 : 500);
     text += line;
   }
-  HourlyGrid grid{hardware::IntensitySeries::read(text, "h.csv", ""), {}, {}};
+  HourlyGrid grid{hardware::IntensitySeries::read(text, "h.csv", ""), {}, {}, {}};
   grid.origin = {grid.series.place(), "", "", true};
   const EstimateOptions hourly{.hourly = &grid};
   const std::string header = "device,devices,days,start,intensity_kg_per_kwh";

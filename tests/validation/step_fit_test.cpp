@@ -154,5 +154,18 @@ TEST(StepFit, ShippedConstantsAreThoseOfTheFit) {
   same(spread.chosen_plan, report.chosen_plan);
 }
 
+TEST(StepFit, ShippedReachIsThatOfTheMeasuredRuns) {
+  const auto split = shipped_split();
+  Cases all{planner::shipped_catalogue(), split, {}};
+  for (const auto& [name, text] : shipped_cases()) {
+    all.begin_table(std::string{name.substr(0, name.find('.'))});
+    std::istringstream in{std::string{text}};
+    planner::read_run_table(in, std::string{name}, 1, all);
+  }
+  const auto text = text_of_file("models/data/step_reach.csv");
+  const auto head = text.substr(0, text.find("runs,quantity"));
+  EXPECT_EQ(text, reach_text(measured_reach(all.cases()), head)) << "`./dev fit --write` stores it";
+}
+
 }  // namespace
 }  // namespace pretrain::validation

@@ -65,10 +65,11 @@ int run(int argc, char** argv) {
   bool ablate = false;
   bool residuals = false;
   bool sweep = false;
-  app.add_option("--data", directory, "Folder of step_constants.csv and step_spread.csv")
+  app.add_option("--data", directory,
+                 "Folder of step_constants.csv, step_reach.csv and step_spread.csv")
       ->capture_default_str();
   app.add_flag("--write", write_files,
-               "Write both files; without it only what would change is told");
+               "Write the files; without it only what would change is told");
   app.add_flag("--ablate", ablate, "Fit again without each term, and tell the errors");
   app.add_flag("--sweep", sweep, "Tell how the sweep of plans is predicted, blind and calibrated");
   app.add_flag("--residuals", residuals, "Tell the groups of runs that are predicted worst");
@@ -90,6 +91,9 @@ int run(int argc, char** argv) {
     const std::string spread = directory + "/step_spread.csv";
     write(constants, report.constants.text(head_of(constants)));
     write(spread, validation::spread_text(report, head_of(spread)));
+    const std::string reach = directory + "/step_reach.csv";
+    write(reach,
+          validation::reach_text(validation::measured_reach(stated.cases()), head_of(reach)));
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   fmt::print(stderr, "{} in {:.1f} s\n", write_files ? "written" : "fitted", took.count());
