@@ -87,6 +87,7 @@ std::string launch(const planner::RunRow& row, const FoundPlan& p) {
   if (p.recompute == models::Recompute::full) {
     text += " --recompute-granularity full --recompute-method uniform --recompute-num-layers 1";
   }
+  if (row.number(Col::gradient_bytes) == 2.0) text += " --grad-reduce-in-bf16";
   if (p.format == "bf16") text += " --bf16";
   if (p.format == "fp16") text += " --fp16";
   if (p.format == "fp8") text += " --bf16 --fp8-format hybrid";

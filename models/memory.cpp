@@ -547,7 +547,7 @@ bool fill_at(const FitQuestion& q, bool fast, Search& search) {
   FitVerdict& v = search.verdict;
   const StateBytes first = q.recipe.state;
   // Two bytes less for gradients, then moments in two bytes each: known options.
-  for (int smaller = 0; smaller < (q.state_known || fast ? 1 : 3); ++smaller) {
+  for (int smaller = 0; smaller < (q.state_known || q.exact || fast ? 1 : 3); ++smaller) {
     v.recipe.state = first;
     v.chose_state = smaller > 0;
     if (smaller > 0) v.recipe.state.gradient = std::min(first.gradient, kHalf);
@@ -555,7 +555,7 @@ bool fill_at(const FitQuestion& q, bool fast, Search& search) {
     for (const auto [recompute, modules] : kRecomputes) {
       if (q.recompute && *q.recompute != recompute) continue;
       if (fast && recompute == Recompute::full) continue;
-      if (modules && v.recipe.stack != Stack::megatron) continue;
+      if (modules && (q.exact || v.recipe.stack != Stack::megatron)) continue;
       if (!q.recompute && !q.selective && recompute == Recompute::selective) continue;
       v.recipe.recompute = recompute;
       v.recipe.recompute_modules = modules;

@@ -212,6 +212,9 @@ struct FitQuestion {
   std::optional<double> sequences;
   bool selective = true;     ///< the software can recompute parts of a block
   bool state_known = false;  ///< else two-byte gradients, then two-byte moments are allowed
+  /// Who chooses a plan gets what it says: usual state, and selective recomputation of the
+  /// attention core alone.
+  bool exact = false;
 };
 
 struct FitVerdict {

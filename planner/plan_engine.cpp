@@ -938,6 +938,7 @@ class Engine {
     q.sharding = plan.sharding;
     q.micro_batch = x.micro;
     q.sequences = a.batch / plan.dp;
+    q.exact = true;
     return q;
   }
 
@@ -1040,6 +1041,7 @@ class Engine {
     p.near = near_[one.variant.near];
     p.edges_as_layers = edges_count(m, p.pp, p.interleave);
     p.sequence_parallel = x.sequence_parallel && x.tp > 1;
+    p.state = (p.tp * p.pp > 1 ? m.recipe_divided : m.recipe_alone).state;
     p.region = sites_[one.site].region;
     p.figures = one.figures;
     p.memory_gib = one.memory_gib;
@@ -1269,6 +1271,11 @@ RunRow row_of_plan(const RunRow& row, const FoundPlan& p, std::vector<std::strin
   set(Col::recompute, std::string{name_of(p.recompute)});
   set(Col::sharding, std::string{name_of(p.sharding)});
   if (p.tp > 1) set(Col::sequence_parallel, p.sequence_parallel ? "true" : "false");
+  // Else an estimate may take smaller ones to make it fit.
+  if (p.state.weight > 0 && !row.has(Col::gradient_bytes) && !row.has(Col::optimizer_bytes)) {
+    number(Col::gradient_bytes, p.state.gradient);
+    number(Col::optimizer_bytes, p.state.optimizer);
+  }
   if (p.edges_as_layers) set(Col::edges_as_layers, "true");
   if (!p.overlap) set(Col::overlap_gradients, "false");
   if (!p.scatter_gather) set(Col::scatter_gather, "false");

@@ -62,6 +62,7 @@ struct FoundPlan {
   bool scatter_gather = true;
   NearGroups near;
   bool edges_as_layers = false;  ///< where layers are shared out, embedding and head count as one
+  models::StateBytes state;      ///< of a parameter, as the row or the framework has it
   std::string region;
   PlanFigures figures;
   double memory_gib = 0;
