@@ -12,6 +12,7 @@
 #include "cli/estimate_job.hpp"
 #include "cli/text_table.hpp"
 #include "planner/memory_fit.hpp"
+#include "planner/plan_row.hpp"
 #include "planner/predicted.hpp"
 
 namespace pretrain::cli {
@@ -63,7 +64,7 @@ bool same_plan(const FoundPlan& a, const FoundPlan& b) {
          rest_of(a) == rest_of(b);
 }
 
-std::string launch(const planner::RunRow& row, const FoundPlan& p) {
+std::string launch(const planner::RunRow& row, const planner::Scenario& s, const FoundPlan& p) {
   std::string text = fmt::format(
       "--tensor-model-parallel-size {:g} --pipeline-model-parallel-size {:g}", p.tp, p.pp);
   if (p.edges_as_layers) {
@@ -91,7 +92,7 @@ std::string launch(const planner::RunRow& row, const FoundPlan& p) {
   if (p.format == "bf16") text += " --bf16";
   if (p.format == "fp16") text += " --fp16";
   if (p.format == "fp8") text += " --bf16 --fp8-format hybrid";
-  if (const auto seq = row.number(Col::seq_len)) text += fmt::format(" --seq-length {:g}", *seq);
+  if (s.work_seq_len) text += fmt::format(" --seq-length {:g}", *s.work_seq_len);
   return text;
 }
 
@@ -228,7 +229,8 @@ class Page {
       }
       text += "\n";
     }
-    if (best.family == "megatron") text += "Megatron-LM: " + launch(a_.row, best) + "\n\n";
+    if (best.family == "megatron")
+      text += "Megatron-LM: " + launch(a_.row, result.scenario, best) + "\n\n";
     return text;
   }
 
@@ -256,6 +258,10 @@ class Page {
           100 * a_.asked.estimate.interval, 100 * (a_.asked.ties - 1));
     }
     text += "\n";
+    if (!a_.row.has(Col::global_batch_seqs) && a_.batches.empty()) {
+      text += fmt::format("The row has no global batch: {} sequences are taken.\n",
+                          for_people(a_.found.best.front().batch));
+    }
     if (const auto& best = a_.found.best; best.size() > 1) {
       text += fmt::format(
           "{}{} plans are within {:.0f}% of the best: that close, the order is not certain.\n",
@@ -653,7 +659,7 @@ std::string json_plan(const PlanAnswer& a) {
     planner::estimate_row(planned, a.catalogue, a.asked.estimate, result);
     document["run"] = Json::parse(json_run(planned, result, a.catalogue));
     if (found.best.front().family == "megatron") {
-      document["megatron"] = launch(a.row, found.best.front());
+      document["megatron"] = launch(a.row, result.scenario, found.best.front());
     }
   }
   return document.dump(2) + "\n";

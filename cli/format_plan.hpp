@@ -19,6 +19,7 @@ struct PlanAnswer {
   const planner::PlanSearchResult& found;
   std::vector<std::string> regions;  ///< that were to choose from
   std::vector<double> power_caps;    ///< the same
+  std::vector<double> batches;       ///< the same, in sequences
   double seconds = 0;                ///< of the search
   /// Where a file of hours was given, and the start may be chosen.
   std::optional<hardware::StartChoice> start;

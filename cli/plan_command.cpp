@@ -184,8 +184,8 @@ struct PlanCommand {
     std::signal(SIGINT, before);
     for (const auto& what : found.left_out) tell(fmt::format("note: {}: left out\n", what));
     if (!found.proven) tell("stopped: the best that was found so far, not proven\n");
-    PlanAnswer answer{row,           *catalogue,       options,      found,
-                      space.regions, space.power_caps, took.count(), {}};
+    PlanAnswer answer{row,           *catalogue,   options, found, space.regions, space.power_caps,
+                      space.batches, took.count(), {}};
     if (hourly != nullptr) answer.start = choose_start(answer, *hourly);
     write_answer(table.output, format == Format::json
                                    ? json_plan(answer)

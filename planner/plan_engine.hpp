@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "planner/catalogue.hpp"
+#include "planner/plan_choices.hpp"
 #include "planner/plan_space.hpp"
 #include "planner/run_row.hpp"
 #include "planner/scenario.hpp"
@@ -69,20 +70,6 @@ struct FoundPlan {
   double overflow = 0;  ///< of a miss: share of the memory that it needs too much
 };
 
-/// Why plans of the space are none.
-struct PlanCounts {
-  std::uint64_t space = 0;           ///< all combinations of the lists
-  std::uint64_t devices_uneven = 0;  ///< tp pp cp does not divide the devices
-  std::uint64_t batch_uneven = 0;    ///< replicas and micro-batches do not share the batch
-  std::uint64_t model_uneven = 0;    ///< heads, layers or experts do not divide
-  std::uint64_t pointless =
-      0;  ///< the same as another, or not done: interleaving without stages, and so on
-  std::uint64_t judged = 0;       ///< time computed
-  std::uint64_t bounded = 0;      ///< no better than what was found, by a bound or the region
-  std::uint64_t too_large = 0;    ///< of the judged: does not fit
-  std::uint64_t over_limits = 0;  ///< of the judged: breaks a limit
-};
-
 struct PlanSearchOptions {
   Objective objective = Objective::time;
   std::vector<Objective> pareto = {};  ///< the front of these instead, where not empty
@@ -123,8 +110,5 @@ struct PlanSearchResult {
 /// the space is wrong.
 PlanSearchResult search_plans(const RunRow& row, const PlanSpace& space,
                               const PlanSearchOptions& options, const Catalogue& catalogue);
-
-/// The row with the plan in its cells; `texts` keeps what they point to.
-RunRow row_of_plan(const RunRow& row, const FoundPlan& plan, std::vector<std::string>& texts);
 
 }  // namespace pretrain::planner

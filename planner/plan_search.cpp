@@ -4,8 +4,8 @@
 #include <cmath>
 #include <vector>
 
-#include "models/core/whole.hpp"
 #include "planner/memory_fit.hpp"
+#include "planner/plan_choices.hpp"
 #include "planner/step_question.hpp"
 
 namespace pretrain::planner {
@@ -19,37 +19,23 @@ using models::Recompute;
 using models::Sharding;
 using models::Stack;
 
-std::vector<double> pipeline_degrees(double layers, double most) {
-  std::vector<double> degrees;
-  for (double pp = 1; pp <= std::min(layers, most); ++pp) {
-    const bool power = divides(pp, std::exp2(std::ceil(std::log2(pp))));
-    if (power || divides(pp, layers)) degrees.push_back(pp);
-  }
-  return degrees;
-}
-
-std::vector<double> powers(double most) {
-  std::vector<double> degrees;
-  for (double x = 1; x <= most; x *= 2) degrees.push_back(x);
-  return degrees;
-}
-
 class Search {
  public:
   Search(const Scenario& s, const PlanBasis& basis, double devices, const models::StepConstants& c)
-      : s_{s}, memory_{basis.memory()}, question_{*basis.step}, devices_{devices}, c_{c} {}
+      : s_{s},
+        memory_{basis.memory()},
+        question_{*basis.step},
+        devices_{devices},
+        c_{c},
+        choices_{PlanSpace{}, divisible(s, *s.devices_per_node)} {}
 
   std::optional<FitVerdict> run(const FitVerdict& usual) {
     if (usual.fits && !usual.tight) consider(usual);
     own();
-    constexpr double kMostStages = 128;
-    constexpr double kLong = 16384;  // tokens: from there on context parallelism is tried
-    const auto& a = s_.architecture;
-    const double longest = *s_.work_seq_len >= kLong ? *s_.work_seq_len / (kLong / 2) : 1;
-    const bool pipelines = s_.plan.stack != Stack::xla;
-    for (const double tp : tensor_degrees(s_, devices_)) {
-      for (const double cp : powers(longest)) {
-        for (const double pp : pipeline_degrees(a.layers, pipelines ? kMostStages : 1)) {
+    for (const double tp : choices_.tp) {
+      if (!choices_.heads_divide(tp)) continue;
+      for (const double cp : choices_.cp) {
+        for (const double pp : choices_.pp) {
           const double replica = tp * cp * pp;
           if (replica > devices_) continue;
           MemoryPlan plan;
@@ -58,9 +44,8 @@ class Search {
           plan.pp = pp;
           plan.dp = std::floor(devices_ / replica);
           if (s_.batch && plan.dp > batch_of(s_, devices_)) continue;
-          const double ranks = plan.dp * cp * tp;
-          for (const double ep : powers(a.experts > 1 ? std::min(a.experts, ranks) : 1)) {
-            if (a.experts > 1 && !divides(ep, a.experts)) continue;
+          for (const double ep : choices_.ep) {
+            if (ep > plan.dp * cp * tp || !choices_.experts_divide(ep)) continue;
             plan.ep = ep;
             micro_batches(plan);
           }
@@ -84,9 +69,9 @@ class Search {
   }
 
   void micro_batches(const MemoryPlan& plan) {
-    constexpr double kMost = 64;
-    const double share = s_.batch ? share_of(s_, devices_, plan.dp) : kMost;
-    for (const double micro : powers(std::min(kMost, share))) {
+    const double share = s_.batch ? share_of(s_, devices_, plan.dp) : choices_.micro_batch.back();
+    for (const double micro : choices_.micro_batch) {
+      if (micro > share) break;
       for (const auto sharding : shardings(plan)) {
         // Recomputing less is faster: the first that fits.
         for (const auto recompute : {Recompute::none, Recompute::selective, Recompute::full}) {
@@ -135,6 +120,7 @@ class Search {
   StepQuestion question_;
   double devices_;
   const models::StepConstants& c_;
+  PlanChoices choices_;
   double rate_ = 0;
   std::optional<FitVerdict> best_;
 };

@@ -185,4 +185,18 @@ PlanSpace read_plan_space(std::string_view text, const std::string& file) {
   return space;
 }
 
+std::string_view name_of(Objective objective) {
+  switch (objective) {
+    case Objective::time:
+      return "time";
+    case Objective::energy:
+      return "energy";
+    case Objective::carbon:
+      return "carbon";
+    case Objective::cost:
+      return "cost";
+  }
+  return "time";
+}
+
 }  // namespace pretrain::planner

@@ -7,6 +7,7 @@
 #include <random>
 #include <set>
 
+#include "planner/plan_row.hpp"
 #include "planner/predicted.hpp"
 #include "tests/planner/rows.hpp"
 #include "tests/support.hpp"

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "planner/plan_engine.hpp"
+#include "planner/run_row.hpp"
+
+namespace pretrain::planner {
+
+/// Fills a cell that the program writes itself. Throws InputError where it cannot hold.
+void set_cell(RunRow& row, Col col, std::string_view cell);
+
+/// Takes out the plan of a row, and what was measured of it.
+void clear_plan(RunRow& row);
+
+/// The row with the plan in its cells; `texts` keeps what they point to.
+RunRow row_of_plan(const RunRow& row, const FoundPlan& plan, std::vector<std::string>& texts);
+
+}  // namespace pretrain::planner
