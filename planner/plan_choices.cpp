@@ -93,6 +93,10 @@ bool PlanChoices::stages_divide(double stages, double chunks) const {
          (chunks == 1 || divides(stages * chunks, run_.layers) || edges_count(stages, chunks));
 }
 
+bool PlanChoices::turns_divide(double stages, double chunks, double micro_batches) {
+  return chunks == 1 || divides(stages, micro_batches);
+}
+
 bool PlanChoices::edges_count(double stages, double chunks) const {
   return stages > 1 && !divides(stages * chunks, run_.layers) &&
          divides(stages * chunks, run_.layers + 2);
@@ -146,13 +150,19 @@ std::uint64_t PlanChoices::census(double devices, double batch, std::uint64_t si
           continue;
         }
         const double dp = devices / replica;
-        std::uint64_t good_chunks = 0;
-        std::uint64_t idle_chunks = 0;
+        // Chunks of layers that come out even; with the micro-batches that take turns in them.
+        std::uint64_t even_chunks = 0;
+        std::uint64_t shared = 0;
+        std::uint64_t good = 0;
         for (const double chunks : interleave) {
-          if (chunks > 1 && stages == 1) {
-            ++idle_chunks;
-          } else if (stages_divide(stages, chunks)) {
-            ++good_chunks;
+          const bool idle = chunks > 1 && stages == 1;
+          if (!idle && !stages_divide(stages, chunks)) continue;
+          ++even_chunks;
+          for (const double micro : micro_batch) {
+            const bool whole = divides(dp * micro, batch) &&
+                               (idle || turns_divide(stages, chunks, batch / dp / micro));
+            shared += whole ? 1U : 0U;
+            good += whole && !idle ? 1U : 0U;
           }
         }
         std::uint64_t good_experts = 0;
@@ -161,19 +171,18 @@ std::uint64_t PlanChoices::census(double devices, double batch, std::uint64_t si
             good_experts += experts_divide(degree, dp * context * tensor) ? 1U : 0U;
           }
         }
-        std::uint64_t good_micros = 0;
-        for (const double micro : micro_batch) good_micros += divides(dp * micro, batch) ? 1U : 0U;
         std::uint64_t good_variants = 0;
         for (const bool sequence : sequence_parallel) {
           if (sequence && tensor == 1 && modes > 1) continue;
           for_variants(tensor, dp * context, stages, sequence && tensor > 1, {},
                        [&](const Variant&) { ++good_variants; });
         }
-        const std::uint64_t even = good_experts * (good_chunks + idle_chunks);
+        const std::uint64_t even = good_experts * even_chunks;
         counts.model_uneven += (n(ep) * n(interleave) - even) * others;
-        counts.batch_uneven += even * (n(micro_batch) - good_micros) * modes * beside;
-        const std::uint64_t real = good_experts * good_chunks * good_micros * good_variants;
-        counts.pointless += (even * good_micros * modes * variants - real) * n(recompute) * sites;
+        counts.batch_uneven += (even * n(micro_batch) - good_experts * shared) * modes * beside;
+        const std::uint64_t real = good_experts * good * good_variants;
+        counts.pointless +=
+            (good_experts * shared * modes * variants - real) * n(recompute) * sites;
         valid += real * n(recompute) * sites;
       }
     }

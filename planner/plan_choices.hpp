@@ -71,6 +71,10 @@ class PlanChoices {
   bool experts_divide(double degree) const;
   bool experts_divide(double degree, double ranks) const;
   bool stages_divide(double stages, double chunks) const;
+  /// Whether interleaved stages take turns with so many micro-batches: a multiple of the stages.
+  ///
+  /// @source  narayanan-2021   Sec. 2.2.2: the schedule requires it; Megatron-LM refuses others
+  static bool turns_divide(double stages, double chunks, double micro_batches);
   /// Whether embedding and head have to count as a layer each for the chunks to be even.
   bool edges_count(double stages, double chunks) const;
   /// Ways in which tensor parallel groups may stand: within a domain or not.

@@ -238,13 +238,14 @@ class Engine {
     }
   }
 
-  /// Stated, else about the usual one, so that as many replicas as can be share it evenly.
+  /// Stated, else about the usual one: as many replicas as can be share it evenly, with a power of
+  /// two for each, which stages share, too.
   static double usual_batch(const Machine& m, double devices) {
     const double batch = std::max(1.0, batch_of(m.s, devices));
     if (m.s.global_batch) return batch;
     double replicas = devices;
     while (2 * replicas > batch && divides(2, replicas)) replicas /= 2;
-    return replicas * std::max(1.0, std::round(batch / replicas));
+    return replicas * std::max(1.0, std::exp2(std::round(std::log2(batch / replicas))));
   }
 
   /// The least s of a step of any plan of a shard.
@@ -347,6 +348,7 @@ class Engine {
       const auto& speed = divided ? m.divided : m.alone;
       for (const double v : choices.interleave) {
         if ((v > 1 && pp == 1) || !choices.stages_divide(pp, v)) continue;
+        if (!PlanChoices::turns_divide(pp, v, a.batch / dp / x.micro)) continue;
         models::StepSchedule schedule;
         schedule.pp = pp;
         schedule.interleave = v;
