@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 // Every command in the README runs, and the output that it shows is what the program prints.
 #include <algorithm>
 #include <cmath>
@@ -141,24 +143,20 @@ TEST(Readme, MemoryErrorsAreThoseOfValidate) {
   EXPECT_EQ(found, 3U);
 }
 
-TEST(Readme, RefusalsAreThoseOfTheCases) {
-  const auto refused = [](const std::string& table) {
-    const auto ran =
-        Program{}({"estimate", source("validation/cases/" + table), "--blind", "--format", "csv"});
-    return std::pair{count_of(ran.out, ",infeasible,"), count_of(ran.out, "\n") - 1};
-  };
-  std::size_t rows = 0;
-  std::size_t no = 0;
-  for (const char* table : {"throughput.csv", "vtrain.csv", "mlperf.csv"}) {
-    const auto [count, all] = refused(table);
-    no += count;
-    rows += all;
-  }
-  char text[128];
-  std::snprintf(text, sizeof text,
-                "Of %zu,%03zu published configurations that ran, %zu are refused", rows / 1000,
-                rows % 1000, no);
-  EXPECT_CONTAINS(file_text(source("README.md")), text);
+TEST(Readme, RefusalsAndChoicesAreThoseOfValidate) {
+  const auto audit = Program{}({"validate", "--format", "json"}).json()["plan_audit"];
+  const auto readme = file_text(source("README.md"));
+  const auto& fit = audit["fit"];
+  EXPECT_CONTAINS(readme, fmt::format("Of 2,{} published plans that ran, {} are refused",
+                                      fit["ran"].get<int>() - 2000, fit["ran_refused"].get<int>()));
+  const int told = fit["out_of_memory"].get<int>() - fit["out_of_memory_let_through"].get<int>();
+  EXPECT_EQ(told, 4);  // of them one is tight
+  const auto& all = audit["scores"][0];
+  EXPECT_CONTAINS(readme, fmt::format("the mean loss is {:.1f}%, against {:.0f}% for a plan by "
+                                      "chance, and ranks correlate by {:.2f}",
+                                      100 * all["mean_regret"].get<double>(),
+                                      100 * all["mean_regret_by_chance"].get<double>(),
+                                      all["mean_spearman"].get<double>()));
 }
 
 TEST(Readme, DeltasAreThoseOfABlindRun) {
