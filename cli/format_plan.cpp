@@ -258,6 +258,9 @@ class Page {
           100 * a_.asked.estimate.interval, 100 * (a_.asked.ties - 1));
     }
     text += "\n";
+    if (!a_.found.has(Objective::carbon)) {
+      text += "Carbon is not computed: give --regions, or intensity_kg_per_kwh in the row.\n";
+    }
     if (!a_.row.has(Col::global_batch_seqs) && a_.batches.empty()) {
       text += fmt::format("The row has no global batch: {} sequences are taken.\n",
                           for_people(a_.found.best.front().batch));

@@ -174,6 +174,15 @@ std::unique_ptr<Machine> make_machine(const RunRow& row, const PlanSpace& space,
                      "give --devices 512, a list or a range, or the column devices");
   }
   set(Col::devices, fmt::format("{:.0f}", question.devices));
+  const double idle = match.device != nullptr && match.device->idle
+                          ? match.device->idle->in(watt / pretrain::device)
+                          : 0;
+  if (m.limit_w > 0 && m.limit_w <= idle) {
+    throw InputError({"--power-cap", 0, 0},
+                     fmt::format("{:.3g} W is no limit: {} draws {:.3g} W when it waits", m.limit_w,
+                                 match.device->id, idle),
+                     "give a larger share: drivers seldom allow less than half");
+  }
   Result result;
   estimate_row(m.row, catalogue, options, result);
   if (!result.ok) refuse(result.failure, catalogue);

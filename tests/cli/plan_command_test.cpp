@@ -103,7 +103,9 @@ TEST_F(PlanCommand, WhatIsNotKnownIsNotZero) {
   EXPECT_TRUE(best.contains("facility_energy_mwh"));
   EXPECT_FALSE(best.contains("total_tco2e")) << best;  // no region
   EXPECT_FALSE(best.contains("cost")) << best;         // no price
-  EXPECT_EQ(plan({}).out.find("Carbon"), std::string::npos);
+  const auto text = plan({}).out;
+  EXPECT_EQ(text.find("Carbon [tCO2e]"), std::string::npos);
+  EXPECT_CONTAINS(text, "Carbon is not computed: give --regions");
 }
 
 TEST_F(PlanCommand, PricesOfTheRowGoFirst) {
@@ -218,6 +220,7 @@ TEST_F(PlanCommand, WhatCannotHoldSaysWhatBinds) {
       {{"--device", "h1000"}, 2, "unknown device 'h1000'", "did you mean"},
       {{"--regions", "FRANCIA"}, 2, "unknown region 'FRANCIA'", "did you mean"},
       {{"--near-groups", "tp_xp"}, 2, "'tp_xp' names no groups", "tp_dp_pp"},
+      {{"--power-cap", "0.05"}, 2, "35 W is no limit", "give a larger share"},
       {{"--objective", "cost"}, 2, "cost cannot be computed", "--price-per-device-hour"},
       {{"--objective", "time", "--pareto", "time,energy"}, 2, "excludes", ""},
       {{"--deadline", "soon"}, 2, "'soon' is no duration", "30d"},
