@@ -39,8 +39,8 @@ class Gpu : public Source {
     if (module) note("the energy counter is that of the whole module, CPU included");
     unsigned current = 0;
     unsigned pending = 0;
-    if (api_->mig_mode != nullptr &&
-        api_->mig_mode(handle_, &current, &pending) == kNvmlSuccess && current == 1) {
+    if (api_->mig_mode != nullptr && api_->mig_mode(handle_, &current, &pending) == kNvmlSuccess &&
+        current == 1) {
       note("MIG is on: the figures are those of the whole GPU, all its instances together");
     }
     unsigned limit = 0;
@@ -48,8 +48,8 @@ class Gpu : public Source {
       sums_.usage().limit = kMilli * limit * watt;
     }
     unsigned long long first = 0;
-    const int code =
-        api_->energy != nullptr ? api_->energy(handle_, &first) : static_cast<int>(kNvmlNotSupported);
+    const int code = api_->energy != nullptr ? api_->energy(handle_, &first)
+                                             : static_cast<int>(kNvmlNotSupported);
     if (code == kNvmlNotSupported) {
       counts_ = false;
       note("no energy counter (older than Volta, or virtual): power is added up instead");
@@ -230,9 +230,8 @@ void find_gpus(const GpuChoice& choice, Sensors& sensors) {
   }
   auto chosen = choice.visible ? visible_of(*api, *choice.visible, all) : all;
   if (chosen.empty()) {
-    sensors.absent.push_back(
-        fmt::format("GPU: CUDA_VISIBLE_DEVICES='{}' names none of the {}", *choice.visible,
-                    all.size()));
+    sensors.absent.push_back(fmt::format("GPU: CUDA_VISIBLE_DEVICES='{}' names none of the {}",
+                                         *choice.visible, all.size()));
     return;
   }
   const bool several = std::any_of(chosen.begin(), chosen.end(), [&](const Listed& one) {
@@ -248,8 +247,7 @@ void find_gpus(const GpuChoice& choice, Sensors& sensors) {
   }
   if (choice.only && *choice.only < chosen.size()) chosen = {chosen[*choice.only]};
   for (const auto& one : chosen) {
-    sensors.sources.push_back(
-        std::make_unique<Gpu>(api, one.handle, one.index, choice.ours));
+    sensors.sources.push_back(std::make_unique<Gpu>(api, one.handle, one.index, choice.ours));
   }
 }
 

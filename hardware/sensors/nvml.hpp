@@ -14,7 +14,7 @@ struct GpuChoice {
   std::string library = "libnvidia-ml.so.1";
   /// CUDA_VISIBLE_DEVICES: numbers, UUIDs or their beginnings, MIG instances; absent: all.
   std::optional<std::string> visible = {};
-  bool pci_order = false;           ///< CUDA_DEVICE_ORDER=PCI_BUS_ID: numbers are those of NVML
+  bool pci_order = false;             ///< CUDA_DEVICE_ORDER=PCI_BUS_ID: numbers are those of NVML
   std::optional<unsigned> only = {};  ///< of those, this one: a process per device
   /// Whether a process is one of ours; others make a device contended.
   std::function<bool(unsigned pid)> ours = {};

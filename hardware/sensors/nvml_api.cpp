@@ -62,9 +62,10 @@ std::shared_ptr<const NvmlApi> NvmlApi::open(const std::string& library, std::st
   // Older versions of it have another structure.
   find(lib, api->processes, {"nvmlDeviceGetComputeRunningProcesses_v3"});
   if (api->init == nullptr || api->count == nullptr || api->by_index == nullptr) {
-    why = fmt::format("{} is no NVML: it lacks nvmlInit, nvmlDeviceGetCount or "
-                      "nvmlDeviceGetHandleByIndex",
-                      library);
+    why = fmt::format(
+        "{} is no NVML: it lacks nvmlInit, nvmlDeviceGetCount or "
+        "nvmlDeviceGetHandleByIndex",
+        library);
     return nullptr;
   }
   if (const int code = api->init(); code != kNvmlSuccess) {

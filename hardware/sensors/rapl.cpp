@@ -164,7 +164,8 @@ void find_cpus(const std::string& root, Sensors& sensors) {
                          : fmt::format("cpu{}", cpus++);
     info.name = zone.name;
     info.scope = memory ? "memory" : platform ? "platform" : "package";
-    sensors.sources.push_back(std::make_unique<Cpu>(std::move(info), std::move(counter), zone.range));
+    sensors.sources.push_back(
+        std::make_unique<Cpu>(std::move(info), std::move(counter), zone.range));
     taken.push_back(&zone);
   }
   if (refused) {

@@ -39,13 +39,13 @@ struct Usage {
   unsigned resets = 0;  ///< of the driver: the counter began anew
   bool lost = false;    ///< it vanished
 
-  std::optional<Power> power;      ///< of the last sample
-  std::optional<Power> most;       ///< of all
-  std::optional<Power> limit;      ///< enforced
-  std::optional<double> clock_mhz;  ///< mean
+  std::optional<Power> power;           ///< of the last sample
+  std::optional<Power> most;            ///< of all
+  std::optional<Power> limit;           ///< enforced
+  std::optional<double> clock_mhz;      ///< mean
   std::optional<double> temperature_c;  ///< highest
-  std::uint64_t throttled = 0;     ///< reasons that were seen, as bits of the driver
-  bool contended = false;          ///< somebody else was at work on it
+  std::uint64_t throttled = 0;          ///< reasons that were seen, as bits of the driver
+  bool contended = false;               ///< somebody else was at work on it
 
   /// "counter", "power", "counter and power", "none".
   std::string method() const;
@@ -60,8 +60,8 @@ struct Sample {
 /// Adds up readings: wraps and resets of a counter, and what is missing.
 class Accumulator {
  public:
-  /// `range`: where the counter begins anew by itself; absent: it never does, and one that falls was
-  /// reset.
+  /// `range`: where the counter begins anew by itself; absent: it never does, and one that falls
+  /// was reset.
   explicit Accumulator(std::optional<Energy> range = {}) : range_{range} {}
 
   void add(MeterClock::time_point now, const Sample& sample);

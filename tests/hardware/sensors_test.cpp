@@ -83,7 +83,8 @@ class SimulatedGpus : public testing::Test {
     return sensors;
   }
   /// What a second of reading at 20 Hz tells.
-  static std::vector<SourceUsage> read(const GpuChoice& choice, std::chrono::milliseconds time = 1s) {
+  static std::vector<SourceUsage> read(const GpuChoice& choice,
+                                       std::chrono::milliseconds time = 1s) {
     Meter meter{found(choice), 0.05 * second};
     meter.start();
     std::this_thread::sleep_for(time);

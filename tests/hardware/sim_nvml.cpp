@@ -36,9 +36,7 @@ double option(std::string_view name, double otherwise) {
                                  : std::strtod(words.c_str() + at + name.size() + 2, nullptr);
 }
 
-double seconds() {
-  return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
-}
+double seconds() { return std::chrono::duration<double>(Clock::now().time_since_epoch()).count(); }
 
 void wait() {
   if (const double ms = option("delay_ms", 0); ms > 0) {
@@ -73,7 +71,9 @@ extern "C" {
 
 int nvmlInit_v2() { return option("refuse", 0) > 0 ? kNvmlNoPermission : kNvmlSuccess; }
 int nvmlShutdown() { return kNvmlSuccess; }
-const char* nvmlErrorString(int code) { return code == kNvmlGpuIsLost ? "GPU is lost" : "simulated"; }
+const char* nvmlErrorString(int code) {
+  return code == kNvmlGpuIsLost ? "GPU is lost" : "simulated";
+}
 int nvmlSystemGetDriverVersion(char* text, unsigned size) { return copy("580.00.sim", text, size); }
 
 int nvmlDeviceGetCount_v2(unsigned* count) {
