@@ -11,6 +11,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/format_plan.hpp"
+#include "cli/one_row.hpp"
 #include "cli/options.hpp"
 #include "cli/text_table.hpp"
 #include "models/core/number.hpp"
@@ -30,57 +31,6 @@ constexpr double kTies = 1.1;
 
 std::atomic<bool> g_stop{false};
 extern "C" void stop_search(int) { g_stop = true; }
-
-/// The row that is planned, with texts of its own.
-class OneRow : public planner::TableJob {
- public:
-  explicit OneRow(std::string where) : where_{std::move(where)} {}
-
-  struct RowPart : Part {
-    void clear() override { found.clear(); }
-    std::vector<std::pair<planner::RunRow, std::vector<std::pair<Col, std::string>>>> found;
-  };
-  std::unique_ptr<Part> make_part() const override { return std::make_unique<RowPart>(); }
-  void row(const planner::RunRow& row, Part& base) const override {
-    if (!where_.empty() && !equal_ignoring_case(row.text(Col::name), where_) &&
-        !equal_ignoring_case(row.text(Col::id), where_)) {
-      return;
-    }
-    auto& part = dynamic_cast<RowPart&>(base);
-    std::vector<std::pair<Col, std::string>> texts;
-    for (std::size_t i = 0; i < planner::kColumns; ++i) {
-      const auto col = static_cast<Col>(i);
-      if (row.has(col) && !planner::column_of(col).numeric()) {
-        texts.emplace_back(col, std::string{row.text(col)});
-      }
-    }
-    part.found.emplace_back(row, std::move(texts));
-  }
-  void deliver(Part& base) override {
-    for (auto& found : dynamic_cast<RowPart&>(base).found) {
-      ++count;
-      if (count == 1) found_ = std::move(found);
-    }
-  }
-  void remark(const std::string& text) override { tell(text); }
-
-  planner::RunRow row() {
-    if (count == 0) {
-      throw InputError({"--where", 0, 0}, fmt::format("no run '{}'", shortened(where_)),
-                       "names and ids are taken as they stand in the table");
-    }
-    auto row = found_.first;
-    std::string what;
-    std::string help;
-    for (const auto& [col, text] : found_.second) row.set(col, text, 0, 0, what, help);
-    return row;
-  }
-  std::size_t count = 0;
-
- private:
-  std::string where_;
-  std::pair<planner::RunRow, std::vector<std::pair<Col, std::string>>> found_;
-};
 
 Objective objective_of(std::string_view word) {
   for (std::size_t i = 0; i < planner::kObjectives; ++i) {

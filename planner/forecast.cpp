@@ -30,7 +30,7 @@ void Forecast::add(double seconds, double step, std::optional<double> joules) {
   if (!started_ || step < last_.step) {
     // A run that begins anew: from a checkpoint, or another phase.
     started_ = true;
-    first_ = last_ = now;
+    last_ = now;
     batches_.clear();
     per_batch_ = 1;
     in_last_ = 0;
@@ -135,13 +135,13 @@ std::optional<RunForecast> Forecast::predict(double total, double level) const {
   const double half =
       std::sqrt(t * t * (error * error + scatter * scatter) + z * z * drift * drift);
   RunForecast forecast;
-  const double elapsed = last_.seconds - first_.seconds;
+  const double elapsed = last_.seconds;
   const double mid = elapsed + left * mean;
   forecast.seconds = {mid, std::max(elapsed, mid - half), mid + half};
   const double mean_half = t * std::sqrt(variance / independent);
   forecast.step_s = {mean, std::max(0.0, mean - mean_half), mean + mean_half};
-  if (const auto each = step_j(); each && last_.joules && first_.joules) {
-    const double used = *last_.joules - *first_.joules;
+  if (const auto each = step_j(); each && last_.joules) {
+    const double used = *last_.joules;
     const double rest = left * *each;
     const double share = left > 0 ? half / (left * mean) : 0;
     forecast.joules =

@@ -27,7 +27,7 @@ struct RunForecast {
 /// grow with the run.
 class Forecast {
  public:
-  /// Steps that are done after so many seconds, and what was used until then.
+  /// Steps that are done so many seconds after the run began, and what it used until then.
   void add(double seconds, double step, std::optional<double> joules);
 
   /// Steps that are done and the time of the last, since the first.
@@ -60,7 +60,6 @@ class Forecast {
   std::size_t steady_from() const;
 
   bool started_ = false;
-  Point first_;
   Point last_;
   std::vector<Batch> batches_;
   std::size_t per_batch_ = 1;  ///< intervals
