@@ -464,7 +464,8 @@ ShardTime shard_time(const StepModel& model, const StepSpeed& speed, const StepS
 double lost_in_scale(const StepSpeed& v, double devices, const StepConstants& c) {
   const bool tpu = v.device.maker == Maker::google;
   const double together = tpu ? v.device.domain : std::min(v.device.domain, kPerNode);
-  return c.jitter * std::log2(std::max(1.0, devices / together));
+  const double lost = c.jitter * std::log2(std::max(1.0, devices / together));
+  return (1 + lost) * c.cluster - 1;
 }
 
 double least_step_time(const StepModel& m, const StepSpeed& v, const ShardTime& x,

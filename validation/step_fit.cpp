@@ -34,6 +34,14 @@ StepConstants constants_at(const models::StepConstantTable& priors,
   return c;
 }
 
+models::StepConstantTable as_prior(models::StepConstantTable table) {
+  for (auto& row : table.rows) {
+    row.prior = row.value;
+    row.prior_sd = row.sd;
+  }
+  return table;
+}
+
 double predicted_seconds(const planner::StepQuestion& question, const StepConstants& constants,
                          const models::StepPart* without) {
   const auto time = planner::step_time(question, constants);
@@ -47,14 +55,47 @@ double predicted_seconds(const planner::StepQuestion& question, const StepConsta
 
 namespace {
 
+/// The priors as a fit walks on them: independent directions, each with a spread of 1.
+class Prior {
+ public:
+  Prior(const models::StepConstantTable& table, bool correlated)
+      : table_{table}, root_{MatrixXd::Identity(kConstants, kConstants)} {
+    if (!correlated) return;
+    MatrixXd correlation = MatrixXd::Identity(kConstants, kConstants);
+    for (Index j = 0; j < kConstants; ++j) {
+      const auto& row = table.rows[static_cast<std::size_t>(j)].correlations;
+      for (Index i = 0; i < std::min(j, static_cast<Index>(row.size())); ++i) {
+        correlation(j, i) = correlation(i, j) = row[static_cast<std::size_t>(i)];
+      }
+    }
+    // Printed with two digits, they need not be those of anything: the nearest that are.
+    const Eigen::SelfAdjointEigenSolver<MatrixXd> parts{correlation};
+    constexpr double kLeast = 1e-3;
+    const VectorXd scales = parts.eigenvalues().cwiseMax(kLeast).cwiseSqrt();
+    root_ = parts.eigenvectors() * scales.asDiagonal();
+  }
+
+  /// Constants in units of their spreads, from a place on the directions.
+  VectorXd standardized(const VectorXd& at) const { return root_ * at.head(kConstants); }
+  StepConstants constants(const VectorXd& at) const {
+    const VectorXd z = standardized(at);
+    return constants_at(table_, std::span{z.data(), kStepConstants});
+  }
+  const MatrixXd& root() const { return root_; }
+
+ private:
+  const models::StepConstantTable& table_;
+  MatrixXd root_;
+};
+
 /// A descent: the derivatives at a point, and one step of Levenberg and Marquardt from it.
 class Descent {
  public:
-  Descent(const std::vector<StepLesson>& lessons, const models::StepConstantTable& priors,
-          const models::StepPart* without, VectorXd start, const std::vector<bool>& held_out)
+  Descent(const std::vector<StepLesson>& lessons, const Prior& prior,
+          const StepFitSettings& settings, VectorXd start, const std::vector<bool>& held_out)
       : lessons_{lessons},
-        priors_{priors},
-        without_{without},
+        prior_{prior},
+        settings_{settings},
         held_out_{held_out},
         at{std::move(start)} {
     residuals.resize(static_cast<Index>(lessons.size()));
@@ -79,7 +120,7 @@ class Descent {
         continue;
       }
       const auto& l = lesson(i);
-      jacobian(i, kConstants + static_cast<Index>(l.source)) = StepFitter::kSourceSpread / l.noise;
+      jacobian(i, kConstants + static_cast<Index>(l.source)) = settings_.source_spread / l.noise;
       const double x = residuals[i] / kSoft;
       weights[i] = l.weight / std::sqrt(1 + x * x);
     }
@@ -121,7 +162,7 @@ class Descent {
 
   /// Residuals in standard deviations; of what is held out 0.
   void residuals_at(const VectorXd& where, VectorXd& result) const {
-    const auto c = constants_at(priors_, std::span{where.data(), kStepConstants});
+    const auto c = prior_.constants(where);
     for (Index i = 0; i < result.size(); ++i) {
       if (held_out(i)) {
         result[i] = 0;
@@ -129,9 +170,9 @@ class Descent {
       }
       const auto& l = lesson(i);
       const double source =
-          StepFitter::kSourceSpread * where[kConstants + static_cast<Index>(l.source)];
-      result[i] =
-          (std::log(predicted_seconds(l.question, c, without_) / l.seconds) + source) / l.noise;
+          settings_.source_spread * where[kConstants + static_cast<Index>(l.source)];
+      const double predicted = predicted_seconds(l.question, c, settings_.without);
+      result[i] = (std::log(predicted / l.seconds) + source) / l.noise;
     }
   }
 
@@ -146,8 +187,8 @@ class Descent {
   }
 
   const std::vector<StepLesson>& lessons_;
-  const models::StepConstantTable& priors_;
-  const models::StepPart* without_;
+  const Prior& prior_;
+  const StepFitSettings& settings_;
   std::vector<bool> held_out_;
   double damping_ = 1e-3;
   double cost_ = 0;
@@ -160,35 +201,40 @@ class Descent {
   MatrixXd normal;  // without the priors
 };
 
-StepFit result_of(const VectorXd& at, int rounds) {
+StepFit result_of(const VectorXd& at, const Prior& prior, double source_spread, int rounds) {
   StepFit fit;
-  fit.constants.assign(at.data(), at.data() + kConstants);
+  const VectorXd z = prior.standardized(at);
+  fit.constants.assign(z.data(), z.data() + kConstants);
   for (Index s = kConstants; s < at.size(); ++s) {
-    fit.source_effect.push_back(StepFitter::kSourceSpread * at[s]);
+    fit.source_effect.push_back(source_spread * at[s]);
   }
   fit.rounds = rounds;
   return fit;
 }
 
-StepFit descend(Descent& descent, int most) {
+int descend(Descent& descent, int most) {
   int round = 0;
   for (bool more = true; more && round < most; ++round) {
     descent.derive();
     more = descent.step();
   }
-  return result_of(descent.at, round);
+  return round;
 }
 
 }  // namespace
 
 struct StepFitter::State {
-  std::unique_ptr<Descent> descent;
-  StepFit fit;
+  Prior prior;
+  std::unique_ptr<Descent> descent = {};
+  StepFit fit = {};
 };
 
 StepFitter::StepFitter(const std::vector<StepLesson>& lessons,
-                       const models::StepConstantTable& priors, const models::StepPart* without)
-    : lessons_{lessons}, priors_{priors}, without_{without}, state_{std::make_unique<State>()} {}
+                       const models::StepConstantTable& priors, const StepFitSettings& settings)
+    : lessons_{lessons},
+      priors_{priors},
+      settings_{settings},
+      state_{std::make_unique<State>(State{Prior{priors, settings.correlated}})} {}
 
 StepFitter::~StepFitter() = default;
 
@@ -198,10 +244,11 @@ const StepFit& StepFitter::fit() {
   std::size_t sources = 0;
   for (const auto& l : lessons_) sources = std::max(sources, l.source + 1);
   constexpr int kMostRounds = 60;
-  m.descent = std::make_unique<Descent>(lessons_, priors_, without_,
+  m.descent = std::make_unique<Descent>(lessons_, m.prior, settings_,
                                         VectorXd::Zero(kConstants + static_cast<Index>(sources)),
                                         std::vector<bool>{});
-  m.fit = descend(*m.descent, kMostRounds);
+  const int rounds = descend(*m.descent, kMostRounds);
+  m.fit = result_of(m.descent->at, m.prior, settings_.source_spread, rounds);
   m.descent->derive();
   return m.fit;
 }
@@ -220,8 +267,9 @@ StepFit StepFitter::without(const std::vector<bool>& held_out) const {
   const VectorXd gradient =
       m.jacobian.transpose() * (kept.array() * m.residuals.array()).matrix() + m.at;
   constexpr int kMostRounds = 4;
-  Descent own{lessons_, priors_, without_, m.at - normal.ldlt().solve(gradient), held_out};
-  return descend(own, kMostRounds);
+  Descent own{lessons_, state_->prior, settings_, m.at - normal.ldlt().solve(gradient), held_out};
+  const int rounds = descend(own, kMostRounds);
+  return result_of(own.at, state_->prior, settings_.source_spread, rounds);
 }
 
 models::StepConstantTable StepFitter::table(const std::vector<std::string>& labels) {
@@ -229,7 +277,12 @@ models::StepConstantTable StepFitter::table(const std::vector<std::string>& labe
   const auto& m = *state_->descent;
   MatrixXd normal = m.normal;
   normal.diagonal().array() += 1;
-  const MatrixXd covariance = normal.inverse();
+  // From the directions back to the constants.
+  const MatrixXd inverse = normal.inverse();
+  const MatrixXd& root = state_->prior.root();
+  const MatrixXd covariance =
+      root * inverse.topLeftCorner(kConstants, kConstants) * root.transpose();
+  const MatrixXd jacobian = m.jacobian.leftCols(kConstants) * root.inverse();
   auto table = priors_;
   const auto c = constants_at(priors_, state_->fit.constants);
   for (Index j = 0; j < kConstants; ++j) {
@@ -249,7 +302,7 @@ models::StepConstantTable StepFitter::table(const std::vector<std::string>& labe
     double all = 0;
     for (std::size_t i = 0; i < lessons_.size(); ++i) {
       const auto at = static_cast<Index>(i);
-      const double information = m.weights[at] * m.jacobian(at, j) * m.jacobian(at, j);
+      const double information = m.weights[at] * jacobian(at, j) * jacobian(at, j);
       shares[labels[i]] += information;
       all += information;
     }

@@ -26,6 +26,9 @@ using Standardized = std::vector<double>;
 models::StepConstants constants_at(const models::StepConstantTable& priors,
                                    std::span<const double> standardized);
 
+/// What a fit has found as the prior of the next: values, spreads, and how they go together.
+models::StepConstantTable as_prior(models::StepConstantTable table);
+
 /// Time of a step with some constants, s. `without`: a part that is left out.
 double predicted_seconds(const planner::StepQuestion& question,
                          const models::StepConstants& constants,
@@ -37,17 +40,21 @@ struct StepFit {
   int rounds = 0;
 };
 
+struct StepFitSettings {
+  const models::StepPart* without = nullptr;  ///< a part that is left out
+  /// The priors go together as the correlations of their table say, else each stands alone.
+  bool correlated = false;
+  double source_spread = 0.08;  ///< of what is common to the rows of a source
+};
+
 /// The most probable constants: weighted log errors with a loss that grows linearly from 1.2
 /// standard deviations on, Gaussian priors on the logarithms, and a factor for each source that is
 /// 1 but for 8%. The same rows give the same constants.
 class StepFitter {
  public:
-  /// Standard deviation of the logarithm of what is common to the rows of a source.
-  static constexpr double kSourceSpread = 0.08;
-
-  /// Both must outlive it.
+  /// `lessons` and `priors` must outlive it.
   StepFitter(const std::vector<StepLesson>& lessons, const models::StepConstantTable& priors,
-             const models::StepPart* without = nullptr);
+             const StepFitSettings& settings = {});
   ~StepFitter();
 
   /// From all lessons.
@@ -62,7 +69,7 @@ class StepFitter {
   struct State;
   const std::vector<StepLesson>& lessons_;
   const models::StepConstantTable& priors_;
-  const models::StepPart* without_;
+  StepFitSettings settings_;
   std::unique_ptr<State> state_;
 };
 

@@ -10,6 +10,7 @@
 #include <set>
 #include <thread>
 
+#include "validation/calibration.hpp"
 #include "validation/score.hpp"
 #include "validation/step_lessons.hpp"
 
@@ -397,7 +398,7 @@ std::string ablations(const std::vector<Case>& stated, const StepConstantTable& 
       "nodes, blind\n";
   for (const auto& ablation : ablation_list()) {
     const auto table = pinned(priors, ablation.pinned);
-    StepFitter fitter{lessons.lessons, table, ablation.without};
+    StepFitter fitter{lessons.lessons, table, {.without = ablation.without}};
     const auto folds = left_out(lessons, table, fitter, fold_of_case);
     std::vector<bool> sweep;
     for (const auto* c : lessons.cases) sweep.push_back(c->table == kSweep);
@@ -424,6 +425,38 @@ std::string ablations(const std::vector<Case>& stated, const StepConstantTable& 
     out +=
         fmt::format("{:<35}{:>9}{:>11}{:>10}  | {}\n", ablation.name, median(RunClass::dense_gpu),
                     median(RunClass::dense_tpu), median(RunClass::moe), plans.text());
+  }
+  return out;
+}
+
+std::string calibration_report(const std::vector<Case>& stated, const StepConstantTable& priors,
+                               const models::StepSpread& spread) {
+  const auto lessons = step_lessons(pointers(stated));
+  StepFitter fitter{lessons.lessons, priors};
+  std::vector<std::string> labels;
+  for (const auto* c : lessons.cases) labels.push_back(label_of(*c));
+  const auto all = fitter.table(labels);
+  std::string out = fmt::format("{:<16}{:<14}{:>6}{:>8}{:>10}{:>10}{:>10}{:>10}\n", "generation",
+                                "framework", "rows", "groups", "blind", "calibr.", "|ln|", "|ln|");
+  for (const auto& part : calibration_parts(stated)) {
+    constexpr std::size_t kLeast = 10;
+    if (part.cases.size() < kLeast) continue;
+    std::vector<bool> held;
+    for (const auto* c : lessons.cases) {
+      held.push_back(c->generation == part.device && c->family == part.family);
+    }
+    // What the others say, with the spreads of the fit of all.
+    auto known = all;
+    const auto blind = constants_at(priors, fitter.without(held).constants);
+    for (std::size_t j = 0; j < known.rows.size(); ++j) {
+      known.rows[j].value = blind.*models::kStepConstantMembers[j].member;
+    }
+    const auto found = calibrate(part, known, spread);
+    if (!found || found->score.groups < 2) continue;
+    const auto& s = found->score;
+    out += fmt::format("{:<16}{:<14}{:>6}{:>8}{:>9.1f}%{:>9.1f}%{:>10.3f}{:>10.3f}\n", part.device,
+                       part.family, s.rows, s.groups, 100 * s.before_median, 100 * s.after_median,
+                       s.before_mean_log, s.after_mean_log);
   }
   return out;
 }

@@ -48,6 +48,12 @@ std::string residual_groups(const std::vector<Case>& stated,
 /// several nodes of the largest source, of plans chosen, with that source left out.
 std::string ablations(const std::vector<Case>& stated, const models::StepConstantTable& priors);
 
+/// Calibrations of each device generation and framework with enough rows, from constants that have
+/// seen none of them: errors before, and of each group of a model and device from the others.
+std::string calibration_report(const std::vector<Case>& stated,
+                               const models::StepConstantTable& priors,
+                               const models::StepSpread& spread);
+
 /// The sweep of plans, held out: iteration times and choices of plan of its rows on several nodes,
 /// told blind and with constants calibrated on its rows on one node; and those of one width told
 /// from another.

@@ -69,7 +69,7 @@ TEST(StepConstants, MembersTakeTheirOwnRows) {
     EXPECT_EQ(priors.*kStepConstantMembers[i].member, table.rows[i].prior);
   }
   EXPECT_EQ(values.ceiling, table.rows.front().value);
-  EXPECT_EQ(values.as_run, table.rows.back().value);
+  EXPECT_EQ(values.cluster, table.rows.back().value);
 }
 
 TEST(StepConstants, EverySourceIsRegistered) {

@@ -65,6 +65,7 @@ int run(int argc, char** argv) {
   bool ablate = false;
   bool residuals = false;
   bool sweep = false;
+  bool calibrate = false;
   app.add_option("--data", directory,
                  "Folder of step_constants.csv, step_reach.csv and step_spread.csv")
       ->capture_default_str();
@@ -72,6 +73,8 @@ int run(int argc, char** argv) {
                "Write the files; without it only what would change is told");
   app.add_flag("--ablate", ablate, "Fit again without each term, and tell the errors");
   app.add_flag("--sweep", sweep, "Tell how the sweep of plans is predicted, blind and calibrated");
+  app.add_flag("--calibrate", calibrate,
+               "Tell how each generation and framework is predicted, blind and calibrated");
   app.add_flag("--residuals", residuals, "Tell the groups of runs that are predicted worst");
   CLI11_PARSE(app, argc, argv);
 
@@ -84,6 +87,10 @@ int run(int argc, char** argv) {
   const auto report = validation::fit_report(stated.cases(), usual.cases(), priors);
   fmt::print("{}", validation::text_of(report, priors));
   if (sweep) fmt::print("\n{}", validation::sweep_report(stated.cases(), priors));
+  if (calibrate) {
+    fmt::print("\n{}",
+               validation::calibration_report(stated.cases(), priors, catalogue.step_spread()));
+  }
   if (residuals) fmt::print("\n{}", validation::residual_groups(stated.cases(), priors));
   if (ablate) fmt::print("\n{}", validation::ablations(stated.cases(), priors));
   if (write_files) {
