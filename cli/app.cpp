@@ -46,6 +46,7 @@ Exit run(int argc, const char* const* argv) {
   add_estimate_command(app, exit);
   add_compare_command(app, exit);
   add_plan_command(app, exit);
+  add_calibrate_command(app, exit);
   add_measure_command(app, exit);
   add_validate_command(app, exit);
   add_init_command(app, exit);

@@ -219,7 +219,7 @@ struct CompareCommand {
                        file.empty() ? "nothing to compare" : "a file and typed candidates at once",
                        "give a run table, or --params 30e9,100e9 --tokens ... --device ...");
     }
-    const auto catalogue = open_catalogue(table.data, file);
+    const auto catalogue = open_catalogue(table.data, file, table.profile);
     auto options = job_options(table);
     options.keep_rows = true;
     const Format format = options.format;

@@ -19,7 +19,7 @@ struct EstimateCommand {
   bool save = false;
 
   Exit run() const {
-    const auto catalogue = open_catalogue(table.data, file);
+    const auto catalogue = open_catalogue(table.data, file, table.profile);
     auto options = job_options(table);
     options.explain = explain;
     const bool streams = options.format == Format::csv || options.format == Format::jsonl;

@@ -6,8 +6,10 @@
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
 #include "cli/text_table.hpp"
+#include "db/store.hpp"
 #include "models/core/text.hpp"
 #include "models/parameters.hpp"
+#include "planner/profile.hpp"
 
 namespace pretrain::cli {
 
@@ -149,6 +151,24 @@ TextTable list_runs(const std::string& path) {
   return table;
 }
 
+TextTable list_profiles(const std::string& path) {
+  TextTable table{{{"name", "Profile", false},
+                   {"device", "Devices", false},
+                   {"family", "Framework", false},
+                   {"rows", "Rows", true},
+                   {"before", "Median error before", true},
+                   {"after", "After", true},
+                   {"saved_at", "Stored", false},
+                   {"from", "From", false}}};
+  for (const auto& saved : db::Store::open(path, db::Store::Mode::read).profiles()) {
+    const auto p = planner::read_profile(saved.text, path);
+    table.add({saved.name, p.device, p.family, static_cast<double>(p.rows),
+               fmt::format("{:.1f}%", 100 * p.before), fmt::format("{:.1f}%", 100 * p.after),
+               saved.saved_at, p.from});
+  }
+  return table;
+}
+
 struct ListCommand {
   std::string what;
   std::string format = "table";
@@ -160,6 +180,7 @@ struct ListCommand {
 
   TextTable table() const {
     if (what == "runs") return list_runs(store_path(db));
+    if (what == "profiles") return list_profiles(store_path(db));
     const auto catalogue = open_catalogue(data);
     if (what == "devices") return list_devices(*catalogue);
     if (what == "architectures") return list_architectures(*catalogue);
@@ -190,9 +211,9 @@ struct ListCommand {
 void add_list_command(CLI::App& app, Exit& exit) {
   auto command = std::make_shared<ListCommand>();
   CLI::App* sub = app.add_subcommand("list", "What the catalogues and the store hold");
-  sub->add_option("what", command->what, "devices, regions, architectures or runs")
+  sub->add_option("what", command->what, "devices, regions, architectures, profiles or runs")
       ->required()
-      ->check(CLI::IsMember({"devices", "regions", "architectures", "runs"}));
+      ->check(CLI::IsMember({"devices", "regions", "architectures", "profiles", "runs"}));
   sub->add_option("--format", command->format, "table, json, csv or markdown")
       ->check(CLI::IsMember({"table", "json", "csv", "markdown"}))
       ->capture_default_str();

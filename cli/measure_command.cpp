@@ -212,6 +212,7 @@ struct MeasureOptions {
   std::string table;
   std::string where;
   std::string data;
+  std::string profile;
   double period_s = 1;
   double write_every_s = 10;
   std::string steps_of = "any";
@@ -474,7 +475,7 @@ class Measure {
   // ---- beside the prediction from the architecture
 
   void predict() {
-    const auto catalogue = open_catalogue(o_.data, o_.table);
+    const auto catalogue = open_catalogue(o_.data, o_.table, o_.profile);
     InputFile input{o_.table};
     OneRow job{o_.where};
     planner::read_run_table(input.stream(), input.name(), 1, job);
@@ -688,6 +689,7 @@ void add_measure_command(CLI::App& app, Exit& exit) {
   sub->add_option("--table", o.table, "Run table with this run: the prediction goes beside");
   sub->add_option("--where", o.where, "Its name or id there")->needs("--table");
   sub->add_option("--data", o.data, "Folder with data tables that replace the program's own");
+  sub->add_option("--profile", o.profile, "What was learnt of this cluster, for the prediction");
   sub->add_option("--period", o.period_s, "Seconds between readings")
       ->check(CLI::Range(0.01, 3600.0))
       ->capture_default_str();

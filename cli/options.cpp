@@ -1,13 +1,21 @@
 #include "cli/options.hpp"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <map>
+#include <optional>
 #include <thread>
 
 #include "cli/files.hpp"
+#include "db/store.hpp"
+#include "models/core/input_error.hpp"
 #include "models/core/number.hpp"
+#include "models/core/text.hpp"
+#include "planner/profile.hpp"
 
 namespace pretrain::cli {
 
@@ -84,6 +92,9 @@ void add_common_options(CLI::App& command, TableOptions& o) {
       ->check(share);
   command.add_option("-o,--output", o.output, "Write here, whole or not at all");
   command.add_option("--data", o.data, "Folder with data tables that replace the program's own");
+  command.add_option("--profile", o.profile,
+                     "What was learnt of a cluster: a file of `planner calibrate`, or its name in "
+                     "the store");
 }
 
 void add_table_options(CLI::App& command, TableOptions& o) {
@@ -174,12 +185,36 @@ JobOptions job_options(const TableOptions& o) {
   return job;
 }
 
+namespace {
+
+planner::Profile profile_named(const std::string& word) {
+  if (file_exists(word)) return planner::read_profile(read_whole(word), word);
+  const auto path = store_path("");
+  std::optional<std::string> text;
+  if (file_exists(path)) text = db::Store::open(path, db::Store::Mode::read).profile(word);
+  if (!text) {
+    throw InputError({"--profile", 0, 0}, fmt::format("no profile '{}'", shortened(word)),
+                     "give a file of `planner calibrate`, or a name of `planner list profiles`");
+  }
+  return planner::read_profile(*text, word);
+}
+
+}  // namespace
+
 std::unique_ptr<planner::Catalogue> open_catalogue(const std::string& data_directory,
-                                                   const std::string& table) {
-  auto catalogue = data_directory.empty()
-                       ? std::make_unique<planner::Catalogue>()
-                       : std::make_unique<planner::Catalogue>(read_data_directory(data_directory),
-                                                              data_directory);
+                                                   const std::string& table,
+                                                   const std::string& profile) {
+  std::map<std::string, std::string> tables;
+  if (!data_directory.empty()) tables = read_data_directory(data_directory);
+  auto catalogue = std::make_unique<planner::Catalogue>(tables, data_directory);
+  if (!profile.empty()) {
+    const auto known = profile_named(profile);
+    for (auto& [name, text] : planner::tables_of(known, *catalogue, profile)) {
+      tables[name] = std::move(text);
+    }
+    catalogue = std::make_unique<planner::Catalogue>(std::move(tables), profile);
+    catalogue->set_profile(known.name, known.device, known.family);
+  }
   catalogue->read_files([table](const std::string& path) { return read_beside(path, table); });
   return catalogue;
 }

@@ -36,6 +36,7 @@ struct TableOptions {
   std::optional<double> price_per_kwh;
   std::string hourly;
   std::string start;
+  std::string profile;
 };
 
 /// Adds them to a subcommand.
@@ -50,7 +51,8 @@ extern const CLI::Validator kTime;
 /// The tables of the program, or with those of a folder in their place. Runs may name files,
 /// relative to the folder of `table`.
 std::unique_ptr<planner::Catalogue> open_catalogue(const std::string& data_directory,
-                                                   const std::string& table = "");
+                                                   const std::string& table = "",
+                                                   const std::string& profile = "");
 
 /// Path of the store: the option, else PLANNER_DB, else the XDG data folder.
 std::string store_path(const std::string& option);

@@ -86,7 +86,7 @@ struct PlanCommand {
       throw InputError({"--format", 0, 0}, "plan answers as table, markdown or json",
                        "use --format json");
     }
-    const auto catalogue = open_catalogue(table.data, file);
+    const auto catalogue = open_catalogue(table.data, file, table.profile);
     InputFile input{file};
     OneRow job{table.where};
     planner::read_run_table(input.stream(), input.name(), 1, job);

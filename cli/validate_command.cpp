@@ -85,7 +85,7 @@ class ValidateCommand {
     for (const auto& text : fail_above) thresholds.push_back(threshold_of(text));
     // Paths in a table count from its folder: each has a catalogue of its own.
     std::vector<std::unique_ptr<planner::Catalogue>> catalogues;
-    catalogues.push_back(open_catalogue(table.data));
+    catalogues.push_back(open_catalogue(table.data, "", table.profile));
     const auto* catalogue = catalogues.front().get();
     const auto frozen = validation::shipped_split();
     auto options = job_options(table);
@@ -115,7 +115,7 @@ class ValidateCommand {
       InputFile input{file};
       std::ostringstream text;
       text << input.stream().rdbuf();
-      catalogues.push_back(open_catalogue(table.data, file));
+      catalogues.push_back(open_catalogue(table.data, file, table.profile));
       const auto& own = *catalogues.back();
       validation::Cases rows{own, frozen, options.estimate};
       read_text(input.name(), text.str(), rows);

@@ -384,6 +384,40 @@ void Store::for_each(const std::function<void(const SavedRun&)>& visit) const {
   } while (!batch.empty());
 }
 
+namespace {
+
+/// Stores of the first version have no profiles.
+constexpr int kWithProfiles = 2;
+
+}  // namespace
+
+void Store::save_profile(const SavedProfile& profile) {
+  impl_->require_writable();
+  impl_->require_transaction_alive();
+  Statement insert{impl_->db,
+                   "INSERT INTO profile (name, saved_at, text) VALUES (?1, ?2, ?3) ON CONFLICT "
+                   "(name) DO UPDATE SET saved_at = excluded.saved_at, text = excluded.text"};
+  insert.bind(1, std::string_view{profile.name})
+      .bind(2, std::string_view{profile.saved_at})
+      .bind(3, std::string_view{profile.text});
+  if (const int code = insert.run(); code != SQLITE_DONE) impl_->db.fail(code);
+}
+
+std::optional<std::string> Store::profile(std::string_view name) const {
+  if (impl_->version < kWithProfiles) return std::nullopt;
+  Statement row{impl_->db, "SELECT text FROM profile WHERE name = ?1"};
+  row.bind(1, name);
+  return row.step() ? std::optional{row.text(0)} : std::nullopt;
+}
+
+std::vector<SavedProfile> Store::profiles() const {
+  std::vector<SavedProfile> all;
+  if (impl_->version < kWithProfiles) return all;
+  Statement row{impl_->db, "SELECT name, saved_at, text FROM profile ORDER BY name"};
+  while (row.step()) all.push_back({row.text(0), row.text(1), row.text(2)});
+  return all;
+}
+
 std::size_t Store::size() const {
   return static_cast<std::size_t>(impl_->db.integer("SELECT count(*) FROM run"));
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace pretrain::db {
@@ -24,10 +25,17 @@ struct SavedRun {
   friend bool operator==(const SavedRun&, const SavedRun&) = default;
 };
 
-/// The file that keeps saved runs. One writer at a time; what was committed survives a killed
-/// process, what was not leaves no trace. Whatever the file, the disk or another process does
-/// wrong is an InputError that names the file and a remedy. Not for use by two threads at once,
-/// nor across fork().
+/// What was learnt of a cluster, as a profile's own text.
+struct SavedProfile {
+  std::string name;
+  std::string saved_at;  ///< UTC, filled by the caller
+  std::string text;
+};
+
+/// The file that keeps saved runs and profiles. One writer at a time; what was committed survives a
+/// killed process, what was not leaves no trace. Whatever the file, the disk or another process
+/// does wrong is an InputError that names the file and a remedy. Not for use by two threads at
+/// once, nor across fork().
 class Store {
  public:
   enum class Mode { read, write };
@@ -53,6 +61,12 @@ class Store {
   /// Outside begin and commit, a save is kept at once. Throws InputError if the id exists already;
   /// the saves before it may still be committed. REQUIRES: opened to write; a well-formed run.
   void save(const SavedRun& run);
+
+  /// Takes the place of one with the same name. REQUIRES: opened to write.
+  void save_profile(const SavedProfile& profile);
+  std::optional<std::string> profile(std::string_view name) const;
+  /// By name.
+  std::vector<SavedProfile> profiles() const;
 
   /// In the order saved, those that were there at the call. Constant memory; the store is not
   /// locked while `visit` runs, so a slow reader holds up no writer.

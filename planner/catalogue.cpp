@@ -58,6 +58,7 @@ struct Catalogue::Tables {
   Lazy<models::ArchitectureCatalogue> architectures;
   Lazy<std::unique_ptr<ArchitectureLibrary>> library;
   ArchitectureLibrary::Open open;
+  std::optional<ProfileMark> profile;
   Lazy<models::StepConstantTable> step_table;
   Lazy<models::StepConstants> step;
   Lazy<models::StepSpread> spread;
@@ -161,6 +162,15 @@ const models::EquationRegister& Catalogue::equations() const {
 }
 const models::SourceRegister& Catalogue::sources() const {
   return tables_->read(tables_->sources, "sources.csv", models::SourceRegister::read);
+}
+
+std::string_view Catalogue::table(std::string_view name) const { return tables_->text(name); }
+
+void Catalogue::set_profile(std::string name, std::string device_generation, std::string family) {
+  tables_->profile = ProfileMark{std::move(name), std::move(device_generation), std::move(family)};
+}
+const Catalogue::ProfileMark* Catalogue::profile() const {
+  return tables_->profile ? &*tables_->profile : nullptr;
 }
 
 std::vector<std::string_view> Catalogue::table_names() {

@@ -65,6 +65,18 @@ class Catalogue {
   /// Lets runs name files; call before the first use.
   void read_files(ArchitectureLibrary::Open open);
 
+  /// The text of a table, as it ships or as it was replaced.
+  std::string_view table(std::string_view name) const;
+
+  /// A profile is in use: what it was learnt of, so that other rows can be told.
+  void set_profile(std::string name, std::string device_generation, std::string family);
+  struct ProfileMark {
+    std::string name;
+    std::string device;
+    std::string family;
+  };
+  const ProfileMark* profile() const;
+
   /// Names of all tables.
   static std::vector<std::string_view> table_names();
   /// 16 hexadecimal digits that change with any byte of any table (FNV-1a, 64 bits).

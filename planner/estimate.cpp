@@ -53,6 +53,7 @@ class Solver {
         constants_{catalogue.step_constants()},
         spread_{catalogue.step_spread()},
         defaults_{catalogue.defaults()},
+        profile_{catalogue.profile()},
         e_{e},
         warnings_{warnings},
         failure_{failure} {}
@@ -184,11 +185,22 @@ class Solver {
     q.chosen = fit.chose_plan && s_.options.plan != PlanMode::best &&
                q.device.maker != models::Maker::google;
     step.half_width_90 = spread_.width(q.run_class, q.unseen, q.chosen);
+    warn_of_profile();
     step.half_width = models::half_width(step.half_width_90, s_.options.interval);
     step.time = step_time(q, constants_);
     lose_time(q.devices);
     return models::step_mfu(q.batch_tokens / q.devices, work_of(*fit.verdict), step.time.total(),
                             *s_.peak);
+  }
+
+  void warn_of_profile() {
+    if (profile_ == nullptr) return;
+    const bool device = s_.device != nullptr && s_.device->generation != profile_->device;
+    const bool family =
+        !profile_->family.empty() && !s_.plan.family.empty() && s_.plan.family != profile_->family;
+    if (device || family) {
+      warnings_.add({Oddity::profile_elsewhere, 0, 0, profile_->name, {}});
+    }
   }
 
   /// Goodput of a run whose step is modeled: a measured efficiency has lost time in it or not.
@@ -450,6 +462,7 @@ class Solver {
   const models::StepConstants& constants_;
   const models::StepSpread& spread_;
   const hardware::Defaults& defaults_;
+  const Catalogue::ProfileMark* profile_;
   std::optional<PlanBasis> basis_;
   Estimate& e_;
   Warnings& warnings_;

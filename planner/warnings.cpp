@@ -143,6 +143,11 @@ std::string to_text(const Warning& w, const Catalogue& catalogue) {
           "of "
           "their hours; give start, or a longer file",
           w.name, w.a);
+    case Oddity::profile_elsewhere:
+      return fmt::format(
+          "profile '{}' was learnt on other devices or another framework: what it says of them is "
+          "taken for this run, too",
+          name);
     case Oddity::unknown_region:
       return fmt::format(
           "unknown region '{}' and no intensity_kg_per_kwh: carbon is not computed; {} "

@@ -56,6 +56,7 @@ enum class Oddity : std::uint8_t {
   plan_batch,             ///< sequences of all replicas at a time, of the step
   plan_micro_batches,     ///< stated, of the batch
   plan_shared,            ///< replicas, sequences
+  profile_elsewhere,      ///< profile: learnt on other devices, or another framework
   early,                  ///< devices, days that they need
   regression,             ///< device, type: the time of a step is not modeled
   unknown_offload,        ///< as typed

@@ -173,11 +173,19 @@ std::optional<Calibration> calibrate(const CalibrationPart& part,
   }
   // Few rows say little of their own spread: that of all clusters stands for ten.
   constexpr double kPrior = 10;
-  const std::vector<double> weights(after_log.size(), 1);
+  std::array<std::size_t, models::kRunClasses> of_class{};
+  for (const auto* c : lessons.cases) ++of_class[static_cast<std::size_t>(class_of(*c))];
+  result.run_class = static_cast<models::RunClass>(
+      std::max_element(of_class.begin(), of_class.end()) - of_class.begin());
+  std::vector<double> errors;
+  for (std::size_t i = 0; i < after_log.size(); ++i) {
+    if (class_of(*lessons.cases[i]) == result.run_class) errors.push_back(after_log[i]);
+  }
+  const std::vector<double> weights(errors.size(), 1);
   const auto share = conformal_share(0.9, group_size.size());
-  const double seen = weighted_quantile(after_log, weights, share).value_or(0);
-  const auto n = static_cast<double>(after_log.size());
-  const double usual = spread.width(class_of(*lessons.cases.front()), false, false);
+  const double seen = weighted_quantile(errors, weights, share).value_or(0);
+  const auto n = static_cast<double>(errors.size());
+  const double usual = spread.width(result.run_class, false, false);
   result.half_width_90 = (n * std::min(seen, usual) + kPrior * usual) / (n + kPrior);
   result.not_told = not_told(lessons.lessons);
   calibrate_draw(part.cases, result);

@@ -27,10 +27,11 @@ struct Calibration {
   std::string device;  ///< generation
   std::string family;  ///< of the framework
   CalibrationScore score;
-  models::StepConstantTable constants;  ///< with the factor of the cluster
-  double half_width_90 = 0;             ///< logarithm: of what is told of it afterwards
-  std::vector<std::string> learnt;      ///< constants that are known twice as well as before
-  std::vector<std::string> not_told;    ///< what no row could tell: "pipelines", ...
+  models::StepConstantTable constants;                   ///< with the factor of the cluster
+  models::RunClass run_class = models::RunClass::other;  ///< of most rows
+  double half_width_90 = 0;           ///< logarithm: of what is told of those afterwards
+  std::vector<std::string> learnt;    ///< constants that are known twice as well as before
+  std::vector<std::string> not_told;  ///< what no row could tell: "pipelines", ...
   /// Draw above idle over the predicted one, and the rows that tell it.
   std::optional<double> draw;
   std::size_t draw_rows = 0;

@@ -43,7 +43,7 @@ TEST(DbCommand, SavedRunsAreListed) {
   EXPECT_CONTAINS(planner({"list", "runs"}).out, "second");
   const auto check = planner({"db", "check"});
   EXPECT_EQ(check.status, 0);
-  EXPECT_CONTAINS(check.out, "sound, schema version 1, 3 runs");
+  EXPECT_CONTAINS(check.out, "sound, schema version 2, 3 runs");
 
   // The same ids again: nothing of the second time is kept, not even what is new.
   planner.write("again.csv", "id,name,device,device_hours\nr9,new,A100,5\nr1,old,A100,5\n");
@@ -166,7 +166,7 @@ TEST(DbCommand, StoresOfOthersAreRefused) {
   // SQLite keeps the schema version at byte 60 of the file, the most significant byte first.
   auto bytes = file_text(planner.path("a.db"));
   ASSERT_GT(bytes.size(), 64U);
-  ASSERT_EQ(bytes[63], 1);
+  ASSERT_EQ(bytes[63], 2);
   bytes[63] = 99;
   planner.write("newer.db", bytes);
   planner.write("text.db", "this is no database\n" + std::string(2000, 'x'));

@@ -224,6 +224,46 @@ TEST(Store, MigratesAnEmptyFile) {
   EXPECT_EQ(raw.integer("PRAGMA application_id"), kApplicationId);
 }
 
+TEST(Store, ProfilesAreKeptByName) {
+  const Folder folder;
+  const std::string file = folder.file("planner.db");
+  {
+    Store store = Store::open(file, Mode::write);
+    store.save_profile({"b", "2026-11-21T12:00:00Z", "first"});
+    store.save_profile({"a", "2026-11-21T12:00:01Z", "other"});
+    store.save_profile({"b", "2026-11-21T12:00:02Z", "second"});
+    EXPECT_EQ(store.check(), std::vector<std::string>{});
+  }
+  const Store store = Store::open(file, Mode::read);
+  EXPECT_EQ(store.profile("b"), "second");
+  EXPECT_EQ(store.profile("c"), std::nullopt);
+  const auto all = store.profiles();
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].name, "a");
+  EXPECT_EQ(all[1].saved_at, "2026-11-21T12:00:02Z");
+  EXPECT_EQ(store.size(), 0U);
+}
+
+TEST(Store, StoresOfTheFirstVersionHaveNoProfiles) {
+  const Folder folder;
+  const std::string file = folder.file("planner.db");
+  {
+    const Database raw{file, file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE};
+    raw.execute(std::string{embedded_files()[0].text()});
+    raw.execute("PRAGMA application_id = " + std::to_string(kApplicationId));
+    raw.execute("PRAGMA user_version = 1");
+  }
+  {
+    const Store old = Store::open(file, Mode::read);
+    EXPECT_EQ(old.profile("a"), std::nullopt);
+    EXPECT_TRUE(old.profiles().empty());
+  }
+  Store store = Store::open(file, Mode::write);
+  store.save_profile({"a", "2026-11-21T12:00:00Z", "text"});
+  EXPECT_EQ(store.schema_version(), static_cast<int>(embedded_files().size()));
+  EXPECT_EQ(store.check(), std::vector<std::string>{});
+}
+
 TEST(Store, MigratesADatabaseWithoutTables) {
   const Folder folder;
   const std::string file = folder.file("planner.db");

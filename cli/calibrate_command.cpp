@@ -1,0 +1,221 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <ctime>
+#include <memory>
+#include <sstream>
+
+#include "cli/commands.hpp"
+#include "cli/files.hpp"
+#include "cli/options.hpp"
+#include "cli/text_table.hpp"
+#include "db/store.hpp"
+#include "models/core/input_error.hpp"
+#include "models/core/text.hpp"
+#include "planner/profile.hpp"
+#include "validation/calibration.hpp"
+
+namespace pretrain::cli {
+
+namespace {
+
+using validation::Calibration;
+using validation::CalibrationPart;
+
+std::string utc_now() {
+  const auto seconds = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  std::array<char, 32> text{};
+  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts)};
+}
+
+struct CalibrateCommand {
+  std::vector<std::string> from;
+  std::string device;
+  std::string family;
+  std::string name;
+  std::string output;
+  std::string data;
+  std::string db;
+  bool no_store = false;
+
+  Exit run() const {
+    if (!name.empty() && !planner::is_profile_name(name)) {
+      throw InputError({"--name", 0, 0}, fmt::format("'{}' is no name", shortened(name)),
+                       "letters, digits, points and dashes: my-cluster");
+    }
+    const auto catalogue = open_catalogue(data);
+    const auto split = validation::shipped_split();
+    std::vector<std::unique_ptr<planner::Catalogue>> catalogues;
+    validation::Cases rows{*catalogue, split, {}};
+    for (const auto& file : from) read(file, split, catalogues, rows);
+    for (const auto& remark : rows.remarks()) tell(remark);
+    const auto parts = chosen(validation::calibration_parts(rows.cases()));
+    if (parts.empty()) {
+      throw InputError({from.front(), 0, 0}, nothing_to_learn(rows),
+                       "a row needs architecture, device, devices and what was reported of its "
+                       "speed: reported_tokens_per_s_per_device, reported_iteration_s, "
+                       "reported_tflops_per_device or reported_mfu");
+    }
+    TextTable table{{{"device", "Devices", false},
+                     {"family", "Framework", false},
+                     {"rows", "Rows", true},
+                     {"groups", "Models", true},
+                     {"before", "Median error before", true},
+                     {"after", "After, told from the others", true},
+                     {"width", "90% within x/÷", true},
+                     {"cluster", "Time of the cluster", true},
+                     {"draw", "Draw above idle", true}}};
+    std::optional<Calibration> best;
+    std::string few;
+    for (const auto& part : parts) {
+      auto found =
+          validation::calibrate(part, catalogue->step_constant_table(), catalogue->step_spread());
+      if (!found) {
+        few += fmt::format("{}{} {}", few.empty() ? "" : ", ", part.device, part.family);
+        continue;
+      }
+      const auto& s = found->score;
+      const double cluster = found->constants.values().cluster;
+      table.add({found->device, found->family.empty() ? "not stated" : found->family,
+                 static_cast<double>(s.rows), static_cast<double>(s.groups),
+                 fmt::format("{:.1f}%", 100 * s.before_median),
+                 fmt::format("{:.1f}%", 100 * s.after_median),
+                 fmt::format("{:.2f}", std::exp(found->half_width_90)), percent(cluster - 1),
+                 found->draw ? percent(*found->draw - 1) : std::string{}});
+      if (!best) best = std::move(found);
+    }
+    if (!best) {
+      throw InputError({from.front(), 0, 0}, "fewer than three rows of one kind of device",
+                       "three runs of different plans or models, or more, tell a cluster");
+    }
+    table.drop_blank_columns();
+    std::string text = table.for_people(output.empty() && color_wanted());
+    if (!few.empty()) text += fmt::format("Too few rows: {}.\n", few);
+    text += told(*best);
+    const auto profile = profile_of(*best, *catalogue);
+    if (parts.size() > 1 && device.empty() && family.empty()) {
+      text +=
+          fmt::format("The profile is that of {} with {}; --device and --family take another.\n",
+                      best->device, best->family.empty() ? "no framework stated" : best->family);
+    }
+    if (!output.empty()) write_answer(output, text_of(profile));
+    if (!no_store) {
+      auto store = db::Store::open(store_path(db), db::Store::Mode::write);
+      store.save_profile({profile.name, profile.created, text_of(profile)});
+      text += fmt::format("Stored as '{0}': planner estimate my.csv --profile {0}\n", profile.name);
+    }
+    write_answer("", text);
+    return Exit::ok;
+  }
+
+ private:
+  void read(const std::string& file, const validation::Split& split,
+            std::vector<std::unique_ptr<planner::Catalogue>>& catalogues,
+            validation::Cases& rows) const {
+    InputFile input{file};
+    std::ostringstream text;
+    text << input.stream().rdbuf();
+    catalogues.push_back(open_catalogue(data, file));
+    validation::Cases own{*catalogues.back(), split, {}};
+    own.begin_table(file);
+    std::istringstream in{text.str()};
+    planner::read_run_table(in, input.name(), 1, own);
+    rows.take(std::move(own));
+  }
+
+  std::vector<CalibrationPart> chosen(std::vector<CalibrationPart> parts) const {
+    std::erase_if(parts, [&](const CalibrationPart& part) {
+      return (!device.empty() && !equal_ignoring_case(part.device, device)) ||
+             (!family.empty() && !equal_ignoring_case(part.family, family));
+    });
+    return parts;
+  }
+
+  std::string nothing_to_learn(const validation::Cases& rows) const {
+    if (!device.empty() || !family.empty()) {
+      return fmt::format("no row of {} {}", device, family);
+    }
+    return rows.skipped().empty()
+               ? std::string{"no row tells the time of a step"}
+               : fmt::format("no row tells the time of a step; of '{}': {}",
+                             shortened(rows.skipped().front().id), rows.skipped().front().reason);
+  }
+
+  static std::string told(const Calibration& c) {
+    std::string text;
+    if (!c.learnt.empty()) {
+      text += fmt::format("Known twice as well as before: {}.\n", fmt::join(c.learnt, ", "));
+    }
+    if (!c.not_told.empty()) {
+      text += fmt::format("No row has {}: what is said of them is as before.\n",
+                          fmt::join(c.not_told, ", "));
+    }
+    text += c.draw ? fmt::format("{} rows tell the draw of a device.\n", c.draw_rows)
+                   : std::string{
+                         "No row tells the draw of a device (device_power_w or a measured "
+                         "energy): power is as before.\n"};
+    if (c.score.groups < 2) {
+      text +=
+          "One model on one device: each row was told from the others, which says little of "
+          "other models.\n";
+    }
+    if (c.score.after_mean_log > c.score.before_mean_log) {
+      text +=
+          "warning: told from the others, they are worse than before: the rows disagree, or "
+          "are too few.\n";
+    }
+    return text;
+  }
+
+  planner::Profile profile_of(const Calibration& c, const planner::Catalogue& catalogue) const {
+    planner::Profile p;
+    p.name = !name.empty() ? name
+                           : fmt::format("{}{}{}", c.device, c.family.empty() ? "" : "-", c.family);
+    p.created = utc_now();
+    p.version = PRETRAIN_VERSION;
+    p.catalogue = catalogue.hash();
+    for (const auto& file : from) {
+      p.from += (p.from.empty() ? "" : ", ") + file.substr(file.rfind('/') + 1);
+    }
+    p.device = c.device;
+    p.family = c.family;
+    p.rows = c.score.rows;
+    p.groups = c.score.groups;
+    p.before = c.score.before_median;
+    p.after = c.score.after_median;
+    p.run_class = c.run_class;
+    p.half_width_90 = c.half_width_90;
+    p.draw = c.draw;
+    planner::take_constants(c.constants, p);
+    return p;
+  }
+};
+
+}  // namespace
+
+void add_calibrate_command(CLI::App& app, Exit& exit) {
+  auto command = std::make_shared<CalibrateCommand>();
+  CLI::App* sub = app.add_subcommand(
+      "calibrate", "Learns a cluster from its past runs, and keeps that as a profile");
+  sub->add_option("--from", command->from,
+                  "Run tables of past runs with what was reported of their speed and draw")
+      ->required();
+  sub->add_option("--device", command->device,
+                  "Only rows on this generation of devices: hopper, ampere");
+  sub->add_option("--family", command->family, "Only rows of this framework: megatron, fsdp_torch");
+  sub->add_option("--name", command->name, "Of the profile [GENERATION-FRAMEWORK]");
+  sub->add_option("-o,--output", command->output, "Write the profile here, too (YAML)");
+  sub->add_option("--data", command->data,
+                  "Folder with data tables that replace the program's own");
+  sub->add_option("--db", command->db, "The store (else PLANNER_DB, else the XDG data folder)");
+  sub->add_flag("--no-store", command->no_store, "Do not keep it in the store");
+  sub->callback([command, &exit] { exit = command->run(); });
+}
+
+}  // namespace pretrain::cli

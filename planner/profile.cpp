@@ -1,0 +1,246 @@
+#include "planner/profile.hpp"
+
+#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "models/core/input_error.hpp"
+#include "models/core/text.hpp"
+
+namespace pretrain::planner {
+
+namespace {
+
+constexpr double kTold = 0.05;
+
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  }
+  return out + "\"";
+}
+
+class Reader {
+ public:
+  Reader(const std::string& text, std::string file) : file_{std::move(file)} {
+    try {
+      root_ = YAML::Load(text);
+    } catch (const YAML::Exception& e) {
+      throw InputError({file_, static_cast<std::size_t>(e.mark.line + 1),
+                        static_cast<std::size_t>(e.mark.column + 1)},
+                       "no YAML: " + e.msg, "give a file that `planner calibrate` wrote");
+    }
+    if (!root_.IsMap() || !root_["profile"]) {
+      throw InputError({file_, 0, 0}, "no profile", "give a file that `planner calibrate` wrote");
+    }
+  }
+
+  std::string text(const char* key) const {
+    const auto node = root_[key];
+    return node && node.IsScalar() ? node.Scalar() : std::string{};
+  }
+  double number(const YAML::Node& node, const std::string& what, double low, double high) const {
+    double value = 0;
+    if (!node || !node.IsScalar() || !YAML::convert<double>::decode(node, value) ||
+        !(value >= low && value <= high)) {
+      const auto mark = node ? node.Mark() : YAML::Mark::null_mark();
+      throw InputError({file_, mark.line >= 0 ? static_cast<std::size_t>(mark.line + 1) : 0,
+                        mark.column >= 0 ? static_cast<std::size_t>(mark.column + 1) : 0},
+                       fmt::format("{} is no number from {:g} to {:g}", what, low, high),
+                       "calibrate again, or correct it");
+    }
+    return value;
+  }
+  double number(const char* key, double low, double high) const {
+    return number(root_[key], key, low, high);
+  }
+  const YAML::Node& root() const { return root_; }
+
+ private:
+  std::string file_;
+  YAML::Node root_;
+};
+
+/// The generation's kind of device.
+std::string_view kind_of(const Catalogue& catalogue, const std::string& generation) {
+  for (const auto& device : catalogue.devices().all()) {
+    if (device.generation == generation) return device.kind;
+  }
+  return "gpu";
+}
+
+const hardware::Device* device_of(const Catalogue& catalogue, const std::string& generation) {
+  for (const auto& device : catalogue.devices().all()) {
+    if (device.generation == generation) return &device;
+  }
+  return nullptr;
+}
+
+std::string head_of(std::string_view text) {
+  std::string head;
+  while (text.starts_with('#')) {
+    const auto end = std::min(text.find('\n'), text.size() - 1);
+    head += text.substr(0, end + 1);
+    text.remove_prefix(end + 1);
+  }
+  return head;
+}
+
+/// The table of spreads with another half width of a class: the last cell but one of its row.
+std::string with_width(std::string text, models::RunClass run_class, double half_width) {
+  const auto row = text.find(fmt::format("\n{},", name_of(run_class)));
+  if (row == std::string::npos) return text;
+  const auto end = std::min(text.find('\n', row + 1), text.size());
+  const auto last = text.rfind(',', end - 1);
+  const auto before = text.rfind(',', last - 1);
+  return text.replace(before + 1, last - before - 1, fmt::format("{:.4f}", half_width));
+}
+
+}  // namespace
+
+bool is_profile_name(std::string_view name) {
+  return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '-' || c == '_';
+  });
+}
+
+void take_constants(const models::StepConstantTable& table, Profile& profile) {
+  for (std::size_t j = 0; j < table.rows.size(); ++j) {
+    const auto& row = table.rows[j];
+    profile.constants.push_back({row.name, row.value, row.sd});
+    for (std::size_t i = 0; i < std::min(j, row.correlations.size()); ++i) {
+      if (std::abs(row.correlations[i]) < kTold) continue;
+      profile.correlations.push_back({table.rows[i].name, row.name, row.correlations[i]});
+    }
+  }
+}
+
+std::string text_of(const Profile& p) {
+  std::string text =
+      "# What was learnt of a cluster: use it with --profile. Written by planner "
+      "calibrate.\n";
+  const auto line = [&](const char* key, const std::string& value) {
+    text += fmt::format("{}: {}\n", key, value);
+  };
+  line("profile", quoted(p.name));
+  line("created", quoted(p.created));
+  line("planner", quoted(p.version));
+  line("catalogue", quoted(p.catalogue));
+  line("from", quoted(p.from));
+  line("device_generation", quoted(p.device));
+  line("framework_family", quoted(p.family));
+  line("runs", quoted(models::name_of(p.run_class)));
+  line("rows", fmt::format("{}", p.rows));
+  line("groups", fmt::format("{}", p.groups));
+  line("median_error_before", fmt::format("{:.5g}", p.before));
+  line("median_error_after", fmt::format("{:.5g}", p.after));
+  line("half_width_90", fmt::format("{:.5g}", p.half_width_90));
+  if (p.draw) line("draw_above_idle", fmt::format("{:.5g}", *p.draw));
+  text += "constants:  # value, standard deviation of its logarithm\n";
+  for (const auto& c : p.constants) {
+    text += fmt::format("  {}: [{:.6g}, {:.4g}]\n", c.name, c.value, c.sd);
+  }
+  text += "correlations:\n";
+  for (const auto& c : p.correlations) {
+    text += fmt::format("  - [{}, {}, {:.2f}]\n", c.a, c.b, c.value);
+  }
+  return text;
+}
+
+Profile read_profile(const std::string& text, const std::string& file) {
+  const Reader in{text, file};
+  Profile p;
+  p.name = in.text("profile");
+  p.created = in.text("created");
+  p.version = in.text("planner");
+  p.catalogue = in.text("catalogue");
+  p.from = in.text("from");
+  p.device = in.text("device_generation");
+  p.family = in.text("framework_family");
+  constexpr double kMany = 1e9;
+  p.rows = static_cast<std::size_t>(in.number("rows", 0, kMany));
+  p.groups = static_cast<std::size_t>(in.number("groups", 0, kMany));
+  p.before = in.number("median_error_before", 0, kMany);
+  p.after = in.number("median_error_after", 0, kMany);
+  constexpr double kWidest = 3;
+  p.half_width_90 = in.number("half_width_90", 0, kWidest);
+  const auto runs = in.text("runs");
+  for (std::size_t i = 0; i < models::kRunClasses; ++i) {
+    if (name_of(static_cast<models::RunClass>(i)) == runs) {
+      p.run_class = static_cast<models::RunClass>(i);
+    }
+  }
+  if (in.root()["draw_above_idle"]) p.draw = in.number("draw_above_idle", 0.1, 10);
+  const auto constants = in.root()["constants"];
+  if (!constants || !constants.IsMap()) {
+    throw InputError({file, 0, 0}, "no constants", "give a file that `planner calibrate` wrote");
+  }
+  for (const auto& entry : constants) {
+    const auto name = entry.first.Scalar();
+    constexpr double kMost = 1e9;
+    const bool pair = entry.second.IsSequence() && entry.second.size() == 2;
+    p.constants.push_back({name,
+                           in.number(pair ? entry.second[0] : YAML::Node{}, name, 1e-9, kMost),
+                           in.number(pair ? entry.second[1] : YAML::Node{}, name, 0, kMost)});
+  }
+  for (const auto& entry : in.root()["correlations"]) {
+    if (!entry.IsSequence() || entry.size() != 3) continue;
+    p.correlations.push_back(
+        {entry[0].Scalar(), entry[1].Scalar(), in.number(entry[2], "a correlation", -1, 1)});
+  }
+  return p;
+}
+
+std::map<std::string, std::string> tables_of(const Profile& p, const Catalogue& shipped,
+                                             const std::string& file) {
+  std::map<std::string, std::string> tables;
+  auto constants = shipped.step_constant_table();
+  std::map<std::string_view, std::size_t> places;
+  for (std::size_t i = 0; i < constants.rows.size(); ++i) places[constants.rows[i].name] = i;
+  for (auto& row : constants.rows) std::fill(row.correlations.begin(), row.correlations.end(), 0);
+  const auto place_of = [&](const std::string& name) {
+    const auto found = places.find(name);
+    if (found == places.end()) {
+      throw InputError({file, 0, 0}, fmt::format("no constant '{}' in this version", name),
+                       fmt::format("the profile is of planner {}: calibrate again", p.version));
+    }
+    return found->second;
+  };
+  for (const auto& c : p.constants) {
+    auto& row = constants.rows[place_of(c.name)];
+    row.value = c.value;
+    row.sd = c.sd;
+  }
+  for (const auto& c : p.correlations) {
+    const auto a = place_of(c.a);
+    const auto b = place_of(c.b);
+    constants.rows[std::max(a, b)].correlations[std::min(a, b)] = c.value;
+  }
+  tables["step_constants.csv"] = constants.text(head_of(shipped.table("step_constants.csv")));
+
+  tables["step_spread.csv"] =
+      with_width(std::string{shipped.table("step_spread.csv")}, p.run_class, p.half_width_90);
+
+  if (p.draw) {
+    const auto& family = shipped.loads().find(device_of(shipped, p.device));
+    const double most = family.idle_share + *p.draw * (family.most_share - family.idle_share);
+    std::string loads{shipped.table("loads.csv")};
+    if (!loads.empty() && loads.back() != '\n') loads += '\n';
+    // A row of the generation stands before those of all; one that is there already gives way.
+    const std::string key = fmt::format("{},{},most_share,", kind_of(shipped, p.device), p.device);
+    if (const auto at = loads.find("\n" + key); at != std::string::npos) {
+      loads.erase(at + 1, loads.find('\n', at + 1) - at);
+    }
+    loads += fmt::format("{}{:.5g},,,profile,{},read,\n", key, most, p.name);
+    tables["loads.csv"] = loads;
+  }
+  return tables;
+}
+
+}  // namespace pretrain::planner

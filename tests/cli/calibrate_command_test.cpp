@@ -1,0 +1,118 @@
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "tests/cli/program.hpp"
+
+namespace pretrain::cli {
+namespace {
+
+const std::string kHeader =
+    "id,architecture,device,devices,seq_len,global_batch_seqs,micro_batch_seqs,tp,pp,dp,"
+    "framework_family,dtype,reported_iteration_s,reported_device_power_w\n";
+
+/// Six runs of a cluster, each half as fast again as the first that is asked for.
+class CalibrateCommand : public testing::Test {
+ protected:
+  static std::string row(const std::string& id, const char* model, int tp, double seconds,
+                         const char* watts = "") {
+    return fmt::format("{},{},a100-sxm-80,64,2048,512,1,{},1,{},megatron,bf16,{},{}\n", id, model,
+                       tp, 64 / tp, seconds, watts);
+  }
+  double predicted(const std::string& rows, const std::string& profile = "") const {
+    planner.write("one.csv", kHeader + rows);
+    std::vector<std::string> words{"estimate", "one.csv", "--format", "json", "--blind"};
+    if (!profile.empty()) words.insert(words.end(), {"--profile", profile});
+    const auto ran = planner.run(words);
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    return ran.json()["runs"][0]["predicted"]["iteration_s"]["value"].get<double>();
+  }
+  /// Runs that take 30% longer than predicted, at 280 W.
+  std::string slow_cluster() const {
+    std::string rows = kHeader;
+    int i = 0;
+    for (const char* model : {"gpt3-5b", "llama-2-7b", "llama-2-13b"}) {
+      for (const int tp : {1, 2, 4}) {
+        const auto id = fmt::format("r{}", i++);
+        rows += row(id, model, tp, 1.3 * predicted(row(id, model, tp, 1)), "280");
+      }
+    }
+    return rows;
+  }
+  Program planner;
+};
+
+TEST_F(CalibrateCommand, AProfileMakesPredictionsThoseOfTheCluster) {
+  planner.write("past.csv", slow_cluster());
+  const auto ran =
+      planner({"calibrate", "--from", "past.csv", "--name", "ours", "-o", "ours.yaml"});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_CONTAINS(ran.out, "ampere");
+  EXPECT_CONTAINS(ran.out, "23.1%");  // 1 / 1.3 - 1
+  EXPECT_CONTAINS(ran.out, "Stored as 'ours'");
+  EXPECT_CONTAINS(ran.out, "No row has pipelines, context parallelism");
+  EXPECT_CONTAINS(ran.out, "9 rows tell the draw of a device.");
+  // A model that it has not seen.
+  const auto other = row("new", "gpt3-20b", 8, 1);
+  const double shipped = predicted(other);
+  EXPECT_NEAR(predicted(other, "ours") / shipped, 1.3, 0.1);
+  EXPECT_DOUBLE_EQ(predicted(other, "ours"), predicted(other, "ours.yaml"));
+  // As the list has it, and with narrower intervals.
+  EXPECT_CONTAINS(planner({"list", "profiles"}).out, "ours");
+  planner.write("one.csv", kHeader + other);
+  const auto run = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"estimate", "one.csv", "--format", "json", "--blind"});
+    return planner.run(more).json()["runs"][0]["predicted"]["iteration_s"];
+  };
+  const auto width = [](const Json& value) {
+    return std::log(value["high"].get<double>() / value["low"].get<double>());
+  };
+  EXPECT_LT(width(run({"--profile", "ours"})), width(run({})));
+  // The plan search takes it, too.
+  planner.write("run.csv",
+                "name,architecture,tokens_b,device,devices,global_batch_seqs\n"
+                "x,llama-2-7b,100,a100-sxm-80,64,512\n");
+  const auto plan = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"plan", "run.csv", "--format", "json"});
+    return planner.run(more).json()["plans"][0]["training_days"].get<double>();
+  };
+  EXPECT_NEAR(plan({"--profile", "ours"}) / plan({}), 1.3, 0.1);
+}
+
+TEST_F(CalibrateCommand, ElsewhereItIsTold) {
+  planner.write("past.csv", slow_cluster());
+  ASSERT_EQ(planner({"calibrate", "--from", "past.csv", "--name", "ours"}).status, 0);
+  planner.write("h.csv", "name,architecture,device,devices,tokens_b\nx,llama-2-7b,h100-sxm,8,1\n");
+  EXPECT_CONTAINS(planner({"estimate", "h.csv", "--profile", "ours"}).err,
+                  "was learnt on other devices");
+}
+
+TEST_F(CalibrateCommand, WhatCannotBeLearntSaysWhy) {
+  planner.write("two.csv", kHeader + row("a", "gpt3-5b", 1, 5) + row("b", "gpt3-5b", 2, 5));
+  planner.write("none.csv", "name,params_b,tokens_b,device,devices\nx,7,100,h100-sxm,8\n");
+  struct Case {
+    std::vector<std::string> words;
+    const char* what;
+  };
+  const Case cases[] = {
+      {{"--from", "two.csv"}, "fewer than three rows"},
+      {{"--from", "none.csv"}, "no row tells the time of a step"},
+      {{"--from", "two.csv", "--device", "hopper"}, "no row of hopper"},
+      {{"--from", "two.csv", "--name", "a b"}, "'a b' is no name"},
+      {{"--from", "absent.csv"}, "absent.csv"},
+      {{}, "--from"},
+  };
+  for (const auto& one : cases) {
+    auto words = one.words;
+    words.insert(words.begin(), "calibrate");
+    const auto ran = planner.run(words);
+    EXPECT_EQ(ran.status, 2) << one.what << ran.out;
+    EXPECT_CONTAINS(ran.err, one.what);
+  }
+  const auto none = planner({"estimate", "none.csv", "--profile", "nobody"});
+  EXPECT_EQ(none.status, 2);
+  EXPECT_CONTAINS(none.err, "no profile 'nobody'");
+}
+
+}  // namespace
+}  // namespace pretrain::cli
