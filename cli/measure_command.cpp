@@ -20,6 +20,7 @@
 #include "cli/commands.hpp"
 #include "cli/files.hpp"
 #include "cli/format_measured.hpp"
+#include "cli/measured_import.hpp"
 #include "cli/measured_run.hpp"
 #include "cli/one_row.hpp"
 #include "cli/options.hpp"
@@ -674,6 +675,8 @@ void add_measure_command(CLI::App& app, Exit& exit) {
   struct Command {
     MeasureOptions o;
     std::vector<std::string> merge_files;
+    std::vector<std::string> import_files;
+    std::string import_output;
   };
   auto command = std::make_shared<Command>();
   auto& o = command->o;
@@ -681,7 +684,9 @@ void add_measure_command(CLI::App& app, Exit& exit) {
       "measure",
       "Runs a training command: its energy, its end from its first steps, and both "
       "beside the prediction");
-  sub->footer("planner measure [OPTIONS] -- COMMAND ...\nplanner measure merge FILES ...");
+  sub->footer(
+      "planner measure [OPTIONS] -- COMMAND ...\nplanner measure merge FILES ...\nplanner measure "
+      "import FILES ...");
   sub->add_option("command", o.command, "What to run, after --");
   sub->add_option("--name", o.name, "Of the run, in the files");
   sub->add_option("-o,--output", o.output,
@@ -716,9 +721,26 @@ void add_measure_command(CLI::App& app, Exit& exit) {
       sub->add_subcommand("merge", "Adds up the files of several ranks, or of several runs");
   joined->add_option("files", command->merge_files, "Written by measure")->required();
   add_site_options(*joined, o.site, o.files);
-  sub->callback([command, joined, &exit] {
+  CLI::App* imported = sub->add_subcommand(
+      "import",
+      "Measured runs as a run table: of measure, CodeCarbon, carbontracker, Zeus, and "
+      "Hugging Face model cards");
+  imported->add_option("files", command->import_files, "Their files")->required();
+  imported->add_option("-o,--output", command->import_output, "Write here, whole or not at all");
+  sub->callback([command, joined, imported, &exit] {
     auto& options = command->o;
     options.site.find();
+    if (imported->parsed()) {
+      const planner::Catalogue catalogue;
+      std::vector<ImportedRun> runs;
+      for (const auto& file : command->import_files) {
+        for (auto& run : import_measured(read_whole(file), file, catalogue.devices())) {
+          runs.push_back(std::move(run));
+        }
+      }
+      write_answer(command->import_output, run_table_of(runs));
+      return;
+    }
     if (joined->parsed()) {
       exit = merge(command->merge_files, options.site, options.files);
       return;
