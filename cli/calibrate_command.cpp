@@ -1,4 +1,6 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -8,12 +10,17 @@
 #include <ctime>
 #include <memory>
 #include <sstream>
+#include <thread>
 
 #include "cli/commands.hpp"
 #include "cli/files.hpp"
 #include "cli/options.hpp"
 #include "cli/text_table.hpp"
 #include "db/store.hpp"
+#include "hardware/kernels/cpu.hpp"
+#include "hardware/sensors/meter.hpp"
+#include "hardware/sensors/nvml.hpp"
+#include "hardware/sensors/rapl.hpp"
 #include "models/core/input_error.hpp"
 #include "models/core/text.hpp"
 #include "planner/profile.hpp"
@@ -44,11 +51,14 @@ struct CalibrateCommand {
   std::string db;
   bool no_store = false;
 
+  double seconds = 60;
+
   Exit run() const {
     if (!name.empty() && !planner::is_profile_name(name)) {
       throw InputError({"--name", 0, 0}, fmt::format("'{}' is no name", shortened(name)),
                        "letters, digits, points and dashes: my-cluster");
     }
+    if (from.empty()) return measure();
     const auto catalogue = open_catalogue(data);
     const auto split = validation::shipped_split();
     std::vector<std::unique_ptr<planner::Catalogue>> catalogues;
@@ -104,17 +114,114 @@ struct CalibrateCommand {
           fmt::format("The profile is that of {} with {}; --device and --family take another.\n",
                       best->device, best->family.empty() ? "no framework stated" : best->family);
     }
-    if (!output.empty()) write_answer(output, text_of(profile));
-    if (!no_store) {
-      auto store = db::Store::open(store_path(db), db::Store::Mode::write);
-      store.save_profile({profile.name, profile.created, text_of(profile)});
-      text += fmt::format("Stored as '{0}': planner estimate my.csv --profile {0}\n", profile.name);
-    }
+    text += keep(profile);
     write_answer("", text);
     return Exit::ok;
   }
 
  private:
+  std::string keep(const planner::Profile& profile) const {
+    if (!output.empty()) write_answer(output, text_of(profile));
+    if (no_store) return {};
+    auto store = db::Store::open(store_path(db), db::Store::Mode::write);
+    store.save_profile({profile.name, profile.created, text_of(profile)});
+    return fmt::format("Stored as '{0}': planner estimate my.csv --profile {0}\n", profile.name);
+  }
+
+  /// Mean power of the CPUs while `work` runs; absent where it cannot be read.
+  template <class Work>
+  static std::optional<double> power_during(Work work) {
+    hardware::Sensors sensors;
+    hardware::find_cpus(hardware::powercap_of_environment(), sensors);
+    hardware::Meter meter{std::move(sensors), 0.2 * second};
+    meter.start();
+    work();
+    meter.stop();
+    double watts = 0;
+    for (const auto& source : meter.usage()) {
+      const auto& u = source.usage;
+      if (!u.energy || !(u.covered > Time{})) return std::nullopt;
+      watts += (*u.energy / u.covered).in(watt);
+    }
+    return meter.empty() ? std::nullopt : std::optional{watts};
+  }
+
+  /// This machine's CPUs.
+  Exit measure() const {
+    const unsigned threads = hardware::usable_threads();
+    const auto library =
+        hardware::MatrixLibrary::open(threads, hardware::MatrixLibrary::usual_names());
+    hardware::Sensors gpus;
+    hardware::find_gpus(hardware::gpus_of_environment(), gpus);
+    tell(gpus.sources.empty()
+             ? fmt::format("calibrate: the CPUs are measured. {}\n", fmt::join(gpus.absent, "; "))
+             : std::string{"calibrate: the CPUs are measured: kernels for the GPUs that are here "
+                           "are not part of this version; --from learns them from past runs\n"});
+    constexpr double kIdle = 0.05;  // of the time, before and after
+    const auto rest = std::chrono::duration<double>{kIdle * seconds};
+    hardware::CpuRates rates;
+    auto idle = power_during([&] { std::this_thread::sleep_for(rest); });
+    const auto loaded = power_during([&] {
+      rates = hardware::measure_cpu(*library, threads, (1 - 2 * kIdle) * seconds * second, {});
+    });
+    if (const auto after = power_during([&] { std::this_thread::sleep_for(rest); });
+        after && idle) {
+      idle = std::min(*idle, *after);
+    }
+    planner::Profile p;
+    p.name = name.empty() ? "local-cpu" : name;
+    p.created = utc_now();
+    p.version = PRETRAIN_VERSION;
+    p.catalogue = open_catalogue(data)->hash();
+    p.from = "measured";
+    p.device = "local";
+    auto& m = p.measured.emplace();
+    m.id = "local-cpu";
+    m.name = rates.name;
+    m.threads = rates.threads;
+    m.library = rates.library;
+    m.seconds = rates.seconds;
+    for (const auto& g : rates.gemm) {
+      m.gemm.push_back({g.size, g.gflops.median, g.gflops.low, g.gflops.high});
+    }
+    m.copy_gb_per_s = rates.copy_gb_per_s.median;
+    constexpr double kGiga = 1e9;
+    m.memory_gb = static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
+                  static_cast<double>(sysconf(_SC_PAGESIZE)) / kGiga;
+    m.idle_w = idle;
+    m.loaded_w = loaded;
+    write_answer("", measured_text(rates, m) + keep(p));
+    return Exit::ok;
+  }
+
+  static std::string measured_text(const hardware::CpuRates& rates,
+                                   const planner::Profile::Measured& m) {
+    TextTable table{{{"what", fmt::format("{}, {} threads", rates.name, rates.threads), false},
+                     {"rate", "Median", true},
+                     {"low", "Slowest", true},
+                     {"high", "Fastest", true},
+                     {"unit", "", false},
+                     {"n", "Repetitions", true}}};
+    const auto add = [&](std::string what, const hardware::MeasuredRate& r, const char* unit) {
+      table.add({std::move(what), r.median, r.low, r.high, std::string{unit},
+                 static_cast<double>(r.repetitions)});
+    };
+    for (const auto& g : rates.gemm) {
+      add(fmt::format("fp32 product of {:.0f} x {:.0f}", g.size, g.size), g.gflops, "GFLOP/s");
+    }
+    add("copy, read and written", rates.copy_gb_per_s, "GB/s");
+    std::string text = table.for_people(color_wanted());
+    text += fmt::format("By {}, in {} s.\n", rates.library, for_people(rates.seconds));
+    if (m.idle_w && m.loaded_w) {
+      text +=
+          fmt::format("{} W idle, {} W loaded: {} J a GFLOP at the best.\n", for_people(*m.idle_w),
+                      for_people(*m.loaded_w), for_people(*m.loaded_w / m.best_gflops()));
+    } else {
+      text += "No power: the energy of the CPUs cannot be read here.\n";
+    }
+    return text + fmt::format("With the profile, rows may name the device '{}'.\n", m.id);
+  }
+
   void read(const std::string& file, const validation::Split& split,
             std::vector<std::unique_ptr<planner::Catalogue>>& catalogues,
             validation::Cases& rows) const {
@@ -202,10 +309,15 @@ struct CalibrateCommand {
 void add_calibrate_command(CLI::App& app, Exit& exit) {
   auto command = std::make_shared<CalibrateCommand>();
   CLI::App* sub = app.add_subcommand(
-      "calibrate", "Learns a cluster from its past runs, and keeps that as a profile");
+      "calibrate",
+      "Learns a cluster from its past runs, or measures this machine's CPUs, and "
+      "keeps that as a profile");
   sub->add_option("--from", command->from,
-                  "Run tables of past runs with what was reported of their speed and draw")
-      ->required();
+                  "Run tables of past runs with what was reported of their speed and draw; none: "
+                  "the CPUs of this machine are measured");
+  sub->add_option("--seconds", command->seconds, "That a measurement may take")
+      ->check(CLI::Range(0.5, 3600.0))
+      ->capture_default_str();
   sub->add_option("--device", command->device,
                   "Only rows on this generation of devices: hopper, ampere");
   sub->add_option("--family", command->family, "Only rows of this framework: megatron, fsdp_torch");

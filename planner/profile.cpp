@@ -9,6 +9,7 @@
 
 #include "models/core/input_error.hpp"
 #include "models/core/text.hpp"
+#include "planner/run_writer.hpp"
 
 namespace pretrain::planner {
 
@@ -101,7 +102,52 @@ std::string with_width(std::string text, models::RunClass run_class, double half
   return text.replace(before + 1, last - before - 1, fmt::format("{:.4f}", half_width));
 }
 
+/// The table of devices with one more.
+std::string with_device(std::string text, const Profile::Measured& m) {
+  const std::string head = head_of(text);
+  const auto header = text.substr(head.size(), text.find('\n', head.size()) - head.size());
+  constexpr double kGiga = 1e3;
+  const std::map<std::string_view, std::string> cells{
+      {"id", m.id},
+      {"vendor", "local"},
+      {"name", m.name},
+      {"aliases", m.id},
+      {"kind", "cpu"},
+      {"generation", "local"},
+      {"tdp_w", m.loaded_w ? fmt::format("{:.5g}", *m.loaded_w) : std::string{}},
+      {"idle_w", m.idle_w && m.loaded_w && *m.idle_w < *m.loaded_w
+                     ? fmt::format("{:.5g}", *m.idle_w)
+                     : std::string{}},
+      {"fp32_tflops", fmt::format("{:.6g}", m.best_gflops() / kGiga)},
+      {"memory_gb", fmt::format("{:.5g}", m.memory_gb)},
+      {"memory_bandwidth_gb_per_s", fmt::format("{:.5g}", m.copy_gb_per_s)},
+      {"devices_per_server", "1"},
+      {"source", "profile"},
+      {"locator", "measured"},
+      {"checked", "read"}};
+  if (!text.empty() && text.back() != '\n') text += '\n';
+  std::string row;
+  std::size_t from = 0;
+  while (from <= header.size()) {
+    const auto comma = std::min(header.find(',', from), header.size());
+    auto name = std::string_view{header}.substr(from, comma - from);
+    if (name.ends_with('\r')) name.remove_suffix(1);
+    if (from > 0) row += ',';
+    if (const auto found = cells.find(name); found != cells.end()) {
+      append_csv_cell(row, found->second);
+    }
+    from = comma + 1;
+  }
+  return text + row + "\n";
+}
+
 }  // namespace
+
+double Profile::Measured::best_gflops() const {
+  double best = 0;
+  for (const auto& rate : gemm) best = std::max(best, rate.gflops);
+  return best;
+}
 
 bool is_profile_name(std::string_view name) {
   return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
@@ -136,6 +182,28 @@ std::string text_of(const Profile& p) {
   line("device_generation", quoted(p.device));
   line("framework_family", quoted(p.family));
   line("runs", quoted(models::name_of(p.run_class)));
+  if (p.measured) {
+    const auto& m = *p.measured;
+    text += "measured:\n";
+    const auto item = [&](const char* key, const std::string& value) {
+      text += fmt::format("  {}: {}\n", key, value);
+    };
+    item("device", quoted(m.id));
+    item("name", quoted(m.name));
+    item("threads", fmt::format("{}", m.threads));
+    item("library", quoted(m.library));
+    item("seconds", fmt::format("{:.3g}", m.seconds));
+    item("copy_gb_per_s", fmt::format("{:.5g}", m.copy_gb_per_s));
+    item("memory_gb", fmt::format("{:.5g}", m.memory_gb));
+    if (m.idle_w) item("idle_w", fmt::format("{:.5g}", *m.idle_w));
+    if (m.loaded_w) item("loaded_w", fmt::format("{:.5g}", *m.loaded_w));
+    text += "  gemm_fp32:  # size, GFLOP/s: median, slowest, fastest\n";
+    for (const auto& r : m.gemm) {
+      text +=
+          fmt::format("    - [{:.0f}, {:.5g}, {:.5g}, {:.5g}]\n", r.size, r.gflops, r.low, r.high);
+    }
+    return text;
+  }
   line("rows", fmt::format("{}", p.rows));
   line("groups", fmt::format("{}", p.groups));
   line("median_error_before", fmt::format("{:.5g}", p.before));
@@ -164,6 +232,32 @@ Profile read_profile(const std::string& text, const std::string& file) {
   p.device = in.text("device_generation");
   p.family = in.text("framework_family");
   constexpr double kMany = 1e9;
+  if (const auto node = in.root()["measured"]) {
+    auto& m = p.measured.emplace();
+    const auto word = [&](const char* key) {
+      return node[key] && node[key].IsScalar() ? node[key].Scalar() : std::string{};
+    };
+    m.id = word("device");
+    m.name = word("name");
+    m.library = word("library");
+    m.threads = static_cast<unsigned>(in.number(node["threads"], "threads", 1, 1e6));
+    m.seconds = in.number(node["seconds"], "seconds", 0, kMany);
+    m.copy_gb_per_s = in.number(node["copy_gb_per_s"], "copy_gb_per_s", 1e-6, kMany);
+    m.memory_gb = in.number(node["memory_gb"], "memory_gb", 1e-6, kMany);
+    if (node["idle_w"]) m.idle_w = in.number(node["idle_w"], "idle_w", 0, kMany);
+    if (node["loaded_w"]) m.loaded_w = in.number(node["loaded_w"], "loaded_w", 0, kMany);
+    for (const auto& rate : node["gemm_fp32"]) {
+      if (!rate.IsSequence() || rate.size() != 4) continue;
+      m.gemm.push_back(
+          {in.number(rate[0], "a size", 1, kMany), in.number(rate[1], "a rate", 1e-9, kMany),
+           in.number(rate[2], "a rate", 0, kMany), in.number(rate[3], "a rate", 0, kMany)});
+    }
+    if (!is_profile_name(m.id) || m.gemm.empty()) {
+      throw InputError({file, 0, 0}, "no device that was measured",
+                       "give a file that `planner calibrate` wrote");
+    }
+    return p;
+  }
   p.rows = static_cast<std::size_t>(in.number("rows", 0, kMany));
   p.groups = static_cast<std::size_t>(in.number("groups", 0, kMany));
   p.before = in.number("median_error_before", 0, kMany);
@@ -200,6 +294,10 @@ Profile read_profile(const std::string& text, const std::string& file) {
 std::map<std::string, std::string> tables_of(const Profile& p, const Catalogue& shipped,
                                              const std::string& file) {
   std::map<std::string, std::string> tables;
+  if (p.measured) {
+    tables["devices.csv"] = with_device(std::string{shipped.table("devices.csv")}, *p.measured);
+    return tables;
+  }
   auto constants = shipped.step_constant_table();
   std::map<std::string_view, std::size_t> places;
   for (std::size_t i = 0; i < constants.rows.size(); ++i) places[constants.rows[i].name] = i;

@@ -41,6 +41,28 @@ struct Profile {
   };
   std::vector<Correlation> correlations;  ///< of the constants, those above 0.05
   std::optional<double> draw;             ///< above idle, over the predicted one
+
+  /// A device that was measured: it joins the catalogue.
+  struct Measured {
+    std::string id;  ///< that rows name it by
+    std::string name;
+    unsigned threads = 0;
+    std::string library;
+    double seconds = 0;  ///< that the measurement took
+    struct Rate {
+      double size = 0;
+      double gflops = 0;
+      double low = 0;
+      double high = 0;
+    };
+    std::vector<Rate> gemm;    ///< fp32, square
+    double copy_gb_per_s = 0;  ///< read and written
+    double memory_gb = 0;
+    std::optional<double> idle_w;
+    std::optional<double> loaded_w;
+    double best_gflops() const;
+  };
+  std::optional<Measured> measured;
 };
 
 /// Letters, digits, points and dashes: a profile is a file and a row of the store.

@@ -87,6 +87,24 @@ TEST_F(CalibrateCommand, ElsewhereItIsTold) {
                   "was learnt on other devices");
 }
 
+TEST_F(CalibrateCommand, WithoutRunsTheCpusAreMeasured) {
+  planner.environment["PLANNER_NVML"] = "libnothing.so";
+  const auto ran = planner({"calibrate", "--seconds", "1", "-o", "cpu.yaml"});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_CONTAINS(ran.err, "the CPUs are measured. GPU: no NVIDIA driver");
+  EXPECT_CONTAINS(ran.out, "fp32 product of 512 x 512");
+  EXPECT_CONTAINS(ran.out, "copy, read and written");
+  EXPECT_CONTAINS(ran.out, "Stored as 'local-cpu'");
+  planner.write("c.csv",
+                "name,architecture,tokens_b,device,devices,dtype,device_tdp_w\n"
+                "a,gpt2-small,1,local-cpu,1,fp32,100\n");
+  const auto unknown = planner({"estimate", "c.csv", "--format", "json"}).json();
+  EXPECT_FALSE(unknown["runs"][0]["predicted"].contains("training_days")) << unknown;
+  const auto known = planner({"estimate", "c.csv", "--profile", "local-cpu", "--format", "json"});
+  EXPECT_EQ(known.status, 0) << known.err;
+  EXPECT_GT(known.json()["runs"][0]["predicted"]["training_days"]["value"], 0);
+}
+
 TEST_F(CalibrateCommand, WhatCannotBeLearntSaysWhy) {
   planner.write("two.csv", kHeader + row("a", "gpt3-5b", 1, 5) + row("b", "gpt3-5b", 2, 5));
   planner.write("none.csv", "name,params_b,tokens_b,device,devices\nx,7,100,h100-sxm,8\n");
@@ -100,7 +118,7 @@ TEST_F(CalibrateCommand, WhatCannotBeLearntSaysWhy) {
       {{"--from", "two.csv", "--device", "hopper"}, "no row of hopper"},
       {{"--from", "two.csv", "--name", "a b"}, "'a b' is no name"},
       {{"--from", "absent.csv"}, "absent.csv"},
-      {{}, "--from"},
+      {{"--seconds", "0"}, "--seconds"},
   };
   for (const auto& one : cases) {
     auto words = one.words;

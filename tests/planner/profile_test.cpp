@@ -96,6 +96,34 @@ TEST(Profile, WhatIsWrongIsToldWithItsPlace) {
   EXPECT_NE(unknown.help.find("calibrate again"), std::string::npos);
 }
 
+TEST(Profile, ADeviceThatWasMeasuredJoinsTheCatalogue) {
+  Profile p;
+  p.name = "local-cpu";
+  p.device = "local";
+  p.measured.emplace();
+  auto& m = *p.measured;
+  m.id = "local-cpu";
+  m.name = "A CPU, \"fast\"";
+  m.threads = 8;
+  m.library = "libopenblas.so.0";
+  m.seconds = 55;
+  m.gemm = {{512, 400, 380, 410}, {1024, 800, 780, 820}};
+  m.copy_gb_per_s = 45;
+  m.memory_gb = 64;
+  m.idle_w = 40;
+  m.loaded_w = 150;
+  const auto again = read_profile(text_of(p), "p.yaml");
+  EXPECT_EQ(text_of(again), text_of(p));
+  EXPECT_DOUBLE_EQ(again.measured->best_gflops(), 800);
+  const Catalogue ours{tables_of(again, shipped_catalogue(), "p.yaml"), "p.yaml"};
+  const auto* device = ours.devices().find("local-cpu").device;
+  ASSERT_NE(device, nullptr);
+  EXPECT_EQ(device->name, m.name);
+  EXPECT_DOUBLE_EQ(device->tdp->in(watt / pretrain::device), 150);
+  EXPECT_EQ(ours.devices().all().size(), shipped_catalogue().devices().all().size() + 1);
+  EXPECT_DOUBLE_EQ(ours.step_constants().ceiling, shipped_catalogue().step_constants().ceiling);
+}
+
 TEST(Profile, NamesAreOfFewLetters) {
   EXPECT_TRUE(is_profile_name("my-cluster_2.1"));
   for (const char* name : {"", "a b", "../x", "a/b", "ä"}) EXPECT_FALSE(is_profile_name(name));
