@@ -14,6 +14,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/files.hpp"
+#include "cli/measured_import.hpp"
 #include "cli/options.hpp"
 #include "cli/text_table.hpp"
 #include "db/store.hpp"
@@ -23,6 +24,7 @@
 #include "hardware/sensors/rapl.hpp"
 #include "models/core/input_error.hpp"
 #include "models/core/text.hpp"
+#include "planner/nccl_log.hpp"
 #include "planner/profile.hpp"
 #include "validation/calibration.hpp"
 
@@ -63,7 +65,25 @@ struct CalibrateCommand {
     const auto split = validation::shipped_split();
     std::vector<std::unique_ptr<planner::Catalogue>> catalogues;
     validation::Cases rows{*catalogue, split, {}};
-    for (const auto& file : from) read(file, split, catalogues, rows);
+    auto known = catalogue->step_constant_table();
+    std::string text;
+    std::string network_device;
+    bool tables = false;
+    for (const auto& file : from) {
+      const auto content = contents_of(file);
+      if (planner::is_nccl_log(content)) {
+        text += learn_network(planner::read_nccl_log(content, file), file, *catalogue, known,
+                              network_device);
+      } else {
+        tables = true;
+        read(file, content, split, catalogues, rows);
+      }
+    }
+    if (!tables) {
+      text += keep(profile_of_network(known, network_device, *catalogue));
+      write_answer("", text);
+      return Exit::ok;
+    }
     for (const auto& remark : rows.remarks()) tell(remark);
     const auto parts = chosen(validation::calibration_parts(rows.cases()));
     if (parts.empty()) {
@@ -84,8 +104,7 @@ struct CalibrateCommand {
     std::optional<Calibration> best;
     std::string few;
     for (const auto& part : parts) {
-      auto found =
-          validation::calibrate(part, catalogue->step_constant_table(), catalogue->step_spread());
+      auto found = validation::calibrate(part, known, catalogue->step_spread());
       if (!found) {
         few += fmt::format("{}{} {}", few.empty() ? "" : ", ", part.device, part.family);
         continue;
@@ -105,7 +124,7 @@ struct CalibrateCommand {
                        "three runs of different plans or models, or more, tell a cluster");
     }
     table.drop_blank_columns();
-    std::string text = table.for_people(output.empty() && color_wanted());
+    text += table.for_people(output.empty() && color_wanted());
     if (!few.empty()) text += fmt::format("Too few rows: {}.\n", few);
     text += told(*best);
     const auto profile = profile_of(*best, *catalogue);
@@ -222,17 +241,107 @@ struct CalibrateCommand {
     return text + fmt::format("With the profile, rows may name the device '{}'.\n", m.id);
   }
 
-  void read(const std::string& file, const validation::Split& split,
-            std::vector<std::unique_ptr<planner::Catalogue>>& catalogues,
-            validation::Cases& rows) const {
+  static std::string contents_of(const std::string& file) {
     InputFile input{file};
     std::ostringstream text;
     text << input.stream().rdbuf();
+    return text.str();
+  }
+
+  /// What a test of the network says of a link: the share of its bandwidth that collectives reach,
+  /// against what is known of all clusters. Told to people.
+  static std::string learn_network(const planner::NcclLog& log, const std::string& file,
+                                   const planner::Catalogue& catalogue,
+                                   models::StepConstantTable& known, std::string& generation) {
+    const auto id = device_of_driver(log.device, catalogue.devices());
+    const auto* found = catalogue.devices().find(id).device;
+    if (id.empty() || found == nullptr) {
+      throw InputError({file, 0, 0},
+                       log.device.empty() ? std::string{"it does not say which devices it ran on"}
+                                          : fmt::format("unknown device '{}'", log.device),
+                       "give the output with its header: the lines of ranks name the device");
+    }
+    generation = found->generation;
+    const auto bandwidth = log.bandwidth();
+    if (!bandwidth) {
+      throw InputError({file, 0, 0}, "no message of 8 MiB or more",
+                       "run it to large messages: all_reduce_perf -b 8M -e 8G -f 2");
+    }
+    if (log.operation == "alltoall") {
+      return fmt::format("{}: not used: exchanges of experts are told by runs of them\n", file);
+    }
+    constexpr double kBitsPerByte = 8;
+    const double near = found->scaleup_gb_per_s.value_or(0);
+    const double per_host = static_cast<double>(log.ranks) / static_cast<double>(log.hosts);
+    const double far = found->scaleout_gbit_per_s.value_or(0) / kBitsPerByte * per_host;
+    const bool network = log.hosts > 1;
+    const double line = network ? far : near;
+    const char* const name = network ? "scaleout" : "scaleup";
+    if (!(line > 0)) {
+      throw InputError({file, 0, 0}, fmt::format("no {} bandwidth of {} is known", name, id),
+                       "add it to devices.csv of a --data folder");
+    }
+    if (network && near > 0 && far > near) {
+      return fmt::format(
+          "{}: not used: the cards of a node ({} GB/s) are faster than its links "
+          "({} GB/s), which hold such a test\n",
+          file, for_people(far), for_people(near));
+    }
+    const double share = *bandwidth / line;
+    constexpr double kMost = 1.1;
+    if (share > kMost) {
+      throw InputError({file, 0, 0},
+                       fmt::format("{} GB/s over a {} of {} GB/s", for_people(*bandwidth), name,
+                                   for_people(line)),
+                       "the devices or their links are others than the catalogue has");
+    }
+    const auto row = std::find_if(known.rows.begin(), known.rows.end(),
+                                  [&](const auto& r) { return r.name == name; });
+    constexpr double kReading = 0.05;  // standard deviation of its logarithm
+    const double weight = 1 / (kReading * kReading);
+    const double prior = 1 / (row->sd * row->sd);
+    const double before = row->value;
+    row->value = std::exp((weight * std::log(std::min(1.0, share)) + prior * std::log(before)) /
+                          (weight + prior));
+    row->sd = 1 / std::sqrt(weight + prior);
+    return fmt::format("{}: {} of {} ranks on {} hosts: {} of {} GB/s; {} {:.2f}, before {:.2f}\n",
+                       file, log.operation.empty() ? "a collective" : log.operation, log.ranks,
+                       log.hosts, for_people(*bandwidth), for_people(line), name, row->value,
+                       before);
+  }
+
+  planner::Profile profile_of_network(const models::StepConstantTable& known,
+                                      const std::string& generation,
+                                      const planner::Catalogue& catalogue) const {
+    planner::Profile p;
+    p.name = name.empty() ? generation + "-network" : name;
+    p.created = utc_now();
+    p.version = PRETRAIN_VERSION;
+    p.catalogue = catalogue.hash();
+    p.from = sources();
+    p.device = generation;
+    p.run_class = models::RunClass::dense_gpu;
+    p.half_width_90 = catalogue.step_spread().width(p.run_class, false, false);
+    planner::take_constants(known, p);
+    return p;
+  }
+
+  std::string sources() const {
+    std::string all;
+    for (const auto& file : from) {
+      all += (all.empty() ? "" : ", ") + file.substr(file.rfind('/') + 1);
+    }
+    return all;
+  }
+
+  void read(const std::string& file, const std::string& text, const validation::Split& split,
+            std::vector<std::unique_ptr<planner::Catalogue>>& catalogues,
+            validation::Cases& rows) const {
     catalogues.push_back(open_catalogue(data, file));
     validation::Cases own{*catalogues.back(), split, {}};
     own.begin_table(file);
-    std::istringstream in{text.str()};
-    planner::read_run_table(in, input.name(), 1, own);
+    std::istringstream in{text};
+    planner::read_run_table(in, file, 1, own);
     rows.take(std::move(own));
   }
 
@@ -287,9 +396,7 @@ struct CalibrateCommand {
     p.created = utc_now();
     p.version = PRETRAIN_VERSION;
     p.catalogue = catalogue.hash();
-    for (const auto& file : from) {
-      p.from += (p.from.empty() ? "" : ", ") + file.substr(file.rfind('/') + 1);
-    }
+    p.from = sources();
     p.device = c.device;
     p.family = c.family;
     p.rows = c.score.rows;
@@ -313,7 +420,8 @@ void add_calibrate_command(CLI::App& app, Exit& exit) {
       "Learns a cluster from its past runs, or measures this machine's CPUs, and "
       "keeps that as a profile");
   sub->add_option("--from", command->from,
-                  "Run tables of past runs with what was reported of their speed and draw; none: "
+                  "Run tables of past runs with what was reported of their speed and draw, and "
+                  "outputs of nccl-tests; none: "
                   "the CPUs of this machine are measured");
   sub->add_option("--seconds", command->seconds, "That a measurement may take")
       ->check(CLI::Range(0.5, 3600.0))

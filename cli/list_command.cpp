@@ -162,9 +162,11 @@ TextTable list_profiles(const std::string& path) {
                    {"from", "From", false}}};
   for (const auto& saved : db::Store::open(path, db::Store::Mode::read).profiles()) {
     const auto p = planner::read_profile(saved.text, path);
-    table.add({saved.name, p.device, p.family, static_cast<double>(p.rows),
-               fmt::format("{:.1f}%", 100 * p.before), fmt::format("{:.1f}%", 100 * p.after),
-               saved.saved_at, p.from});
+    const bool runs = p.rows > 0;
+    table.add(
+        {saved.name, p.device, p.family, runs ? TextCell{static_cast<double>(p.rows)} : TextCell{},
+         runs ? fmt::format("{:.1f}%", 100 * p.before) : std::string{},
+         runs ? fmt::format("{:.1f}%", 100 * p.after) : std::string{}, saved.saved_at, p.from});
   }
   return table;
 }

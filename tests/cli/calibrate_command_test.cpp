@@ -87,6 +87,42 @@ TEST_F(CalibrateCommand, ElsewhereItIsTold) {
                   "was learnt on other devices");
 }
 
+/// nccl-tests of eight ranks on so many hosts.
+std::string network(std::size_t hosts, double bus, const char* device = "NVIDIA H100 80GB HBM3") {
+  std::string text = "# Collective test starting: all_reduce_perf\n";
+  for (std::size_t rank = 0; rank < 8; ++rank) {
+    text += fmt::format("#  Rank  {} Group  0 Pid 5 on node-{} device  {} [000f:01:00] {}\n", rank,
+                        rank % hosts, rank, device);
+  }
+  return text + "#       size         count      type   redop    root     time   algbw   busbw\n" +
+         fmt::format("  1073741824  268435456  float  sum  -1  1000  {}  {}\n", bus / 1.75, bus);
+}
+
+TEST_F(CalibrateCommand, TheNetworkIsLearntFromItsTests) {
+  planner.write("near.txt", network(1, 300));
+  const auto ran = planner({"calibrate", "--from", "near.txt", "-o", "n.yaml"});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_CONTAINS(ran.out, "all_reduce of 8 ranks on 1 hosts: 300 of 450 GB/s; scaleup 0.");
+  EXPECT_CONTAINS(ran.out, "Stored as 'hopper-network'");
+  // Tensor parallel runs take longer on slower links.
+  planner.write("r.csv", kHeader + "a,llama-2-13b,h100-sxm,8,4096,64,1,8,1,1,megatron,bf16,,\n");
+  const auto step = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"estimate", "r.csv", "--format", "json"});
+    const auto document = planner.run(more).json();
+    return document["runs"][0]["predicted"]["iteration_s"]["value"].get<double>();
+  };
+  EXPECT_GT(step({"--profile", "n.yaml"}), 1.002 * step({}));
+  // Four nodes of two: 100 GB/s of cards.
+  planner.write("far.txt", network(4, 92));
+  EXPECT_CONTAINS(planner({"calibrate", "--from", "far.txt"}).out, "92 of 100 GB/s; scaleout 0.");
+
+  planner.write("small.txt", network(1, 300, "NVIDIA Nothing 9000"));
+  EXPECT_CONTAINS(planner({"calibrate", "--from", "small.txt"}).err,
+                  "unknown device 'NVIDIA Nothing 9000'");
+  planner.write("fast.txt", network(1, 3000));
+  EXPECT_CONTAINS(planner({"calibrate", "--from", "fast.txt"}).err, "over a scaleup of 450 GB/s");
+}
+
 TEST_F(CalibrateCommand, WithoutRunsTheCpusAreMeasured) {
   planner.environment["PLANNER_NVML"] = "libnothing.so";
   const auto ran = planner({"calibrate", "--seconds", "1", "-o", "cpu.yaml"});
