@@ -256,7 +256,7 @@ class Measure {
       }
     }
     hardware::Meter meter{std::move(sensors), o_.period_s * second};
-    Journal journal{o_.output.empty() ? default_path() : o_.output};
+    Journal journal{of_rank(o_.output.empty() ? default_path() : o_.output)};
     SignalRelay signals;
     started_wall_ = WallClock::now();
     started_ = MeterClock::now();
@@ -306,8 +306,16 @@ class Measure {
   }
 
   std::string default_path() const {
-    return fmt::format("measured-{}-{}{}.jsonl", utc(WallClock::now(), "%Y%m%d-%H%M%S"), ::getpid(),
-                       ranks_ > 1 ? fmt::format("-rank{}", rank_) : "");
+    return fmt::format("measured-{}-{}.jsonl", utc(WallClock::now(), "%Y%m%d-%H%M%S"), ::getpid());
+  }
+
+  /// Each rank has a file of its own: "run.jsonl" is run-rank3.jsonl for the fourth.
+  std::string of_rank(std::string path) const {
+    if (ranks_ <= 1) return path;
+    const auto slash = path.rfind('/');
+    auto dot = path.rfind('.');
+    if (dot == std::string::npos || (slash != std::string::npos && dot < slash)) dot = path.size();
+    return path.insert(dot, fmt::format("-rank{}", rank_));
   }
 
   double elapsed() const {

@@ -98,6 +98,7 @@ TEST_F(MeasureCommand, ARankMeasuresItsOwnDevice) {
   planner.environment["WORLD_SIZE"] = "8";
   planner.environment["LOCAL_RANK"] = "2";
   EXPECT_EQ(measure({}, {"true"}).status, 0);
+  fs::rename(planner.path("m-rank6.jsonl"), planner.path("m.jsonl"));
   const auto last = lines().back();
   ASSERT_EQ(last["sources"].size(), 1U);
   EXPECT_EQ(last["sources"][0]["id"], "gpu2");
@@ -242,9 +243,9 @@ TEST_F(MeasureCommand, RanksAreMerged) {
     planner.environment["RANK"] = rank;
     planner.environment["LOCAL_RANK"] = rank;
     ASSERT_EQ(measure({"--period", "0.05"}, {"sleep", "0.3"}).status, 0);
-    fs::rename(planner.path("m.jsonl"), planner.path(std::string{"r"} + rank + ".jsonl"));
   }
-  const auto ran = planner({"measure", "merge", "r0.jsonl", "r1.jsonl", "--boamps", "b.json"});
+  const auto ran =
+      planner({"measure", "merge", "m-rank0.jsonl", "m-rank1.jsonl", "--boamps", "b.json"});
   EXPECT_EQ(ran.status, 0) << ran.err;
   EXPECT_CONTAINS(ran.out, "2 ranks");
   EXPECT_CONTAINS(ran.out, "0.gpu0 NVIDIA Simulated");
@@ -253,7 +254,7 @@ TEST_F(MeasureCommand, RanksAreMerged) {
   const double kwh = report["measures"][0]["powerConsumption"].get<double>();
   EXPECT_NEAR(kwh * 3.6e6, 2 * 200 * 0.3, 25);
   // The same file twice is the same device once.
-  const auto twice = planner({"measure", "merge", "r0.jsonl", "r0.jsonl"});
+  const auto twice = planner({"measure", "merge", "m-rank0.jsonl", "m-rank0.jsonl"});
   EXPECT_EQ(count_of(twice.out, "NVIDIA Simulated"), 1U);
   planner.write("x.jsonl", "{\"a\": 1}\n");
   EXPECT_EQ(planner({"measure", "merge", "x.jsonl"}).status, 2);
