@@ -100,7 +100,7 @@ TEST_F(SimulatedGpus, EightOf300WattGive2400JoulesASecond) {
   for (const auto& one : usage) covered = std::max(covered, one.usage.covered);
   const double expected = 8 * 300 * covered.in(second);
   EXPECT_NEAR(energy_of(usage, "gpu")->in(joule), expected, 0.02 * expected);
-  EXPECT_NEAR(covered.in(second), 1, 0.2);
+  EXPECT_GT(covered.in(second), 0.99);
   const auto& u = usage.front().usage;
   EXPECT_NEAR(u.by_counter->in(joule), u.by_power->in(joule), 0.05 * u.by_power->in(joule));
   EXPECT_DOUBLE_EQ(*u.clock_mhz, 1755);
