@@ -7,7 +7,6 @@
 #include <array>
 #include <chrono>
 #include <cmath>
-#include <ctime>
 #include <memory>
 #include <sstream>
 #include <thread>
@@ -34,14 +33,6 @@ namespace {
 
 using validation::Calibration;
 using validation::CalibrationPart;
-
-std::string utc_now() {
-  const auto seconds = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  std::tm parts{};
-  gmtime_r(&seconds, &parts);
-  std::array<char, 32> text{};
-  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts)};
-}
 
 struct CalibrateCommand {
   std::vector<std::string> from;

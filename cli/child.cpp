@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -128,6 +129,49 @@ std::optional<ChildEnd> Child::poll() {
   }
   end_ = end;
   return end_;
+}
+
+bool Relay::pass(int from) {
+  std::array<char, 65536> bytes{};
+  for (int part = 0; part < 16; ++part) {
+    const auto got = ::read(from, bytes.data(), bytes.size());
+    if (got == 0) return false;
+    if (got < 0) return errno == EAGAIN || errno == EINTR;
+    const std::string_view text{bytes.data(), static_cast<std::size_t>(got)};
+    if (!write(text)) return false;
+    find_lines(text);
+  }
+  return true;
+}
+
+bool Relay::write(std::string_view part) {
+  fresh_ = part.back() == '\n';
+  while (!part.empty()) {
+    const auto got = ::write(to_, part.data(), part.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == EAGAIN) {
+      pollfd wait{to_, POLLOUT, 0};
+      ::poll(&wait, 1, 1000);
+      continue;
+    }
+    // Nobody reads it any longer: the child is told by its closed pipe.
+    if (got < 0) return false;
+    part.remove_prefix(static_cast<std::size_t>(got));
+  }
+  return true;
+}
+
+void Relay::find_lines(std::string_view part) {
+  constexpr std::size_t kLongest = 4000;
+  while (!part.empty()) {
+    const auto end = part.find_first_of("\r\n");
+    const auto here = part.substr(0, end);
+    if (line_.size() < kLongest) line_ += here.substr(0, kLongest - line_.size());
+    if (end == std::string_view::npos) return;
+    if (!line_.empty()) each_(line_);
+    line_.clear();
+    part.remove_prefix(end + 1);
+  }
 }
 
 bool belongs_to(unsigned process, pid_t child) {

@@ -2,8 +2,11 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace pretrain::cli {
@@ -41,6 +44,30 @@ class Child {
   int out_ = -1;
   int err_ = -1;
   std::optional<ChildEnd> end_;
+};
+
+/// A stream of the child, passed on byte by byte, and its lines.
+class Relay {
+ public:
+  /// Of each line without its end; of a long one the beginning.
+  using Each = std::function<void(const std::string&)>;
+
+  Relay(int to, Each each) : to_{to}, each_{std::move(each)} {}
+
+  /// Passes on what there is, but no more than a megabyte, so that signals and clocks are looked at
+  /// between; false at the end, or where nobody reads it any longer.
+  bool pass(int from);
+  /// Whether the last that was written ended a line.
+  bool at_line_start() const { return fresh_; }
+
+ private:
+  bool write(std::string_view part);
+  void find_lines(std::string_view part);
+
+  int to_;
+  Each each_;
+  std::string line_;
+  bool fresh_ = true;
 };
 
 /// Whether a process is the child, or was started by it. One that is not to be seen from here is

@@ -272,12 +272,14 @@ bool color_wanted() {
   return ::isatty(1) == 1 && !dumb && (refused == nullptr || *refused == '\0');
 }
 
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
+std::string utc_text(std::chrono::system_clock::time_point time, const char* format) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
   std::tm utc{};
-  ::gmtime_r(&now, &utc);
-  char text[32];
-  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)};
+  ::gmtime_r(&seconds, &utc);
+  char text[64];
+  return {text, std::strftime(text, sizeof text, format, &utc)};
 }
+
+std::string utc_now() { return utc_text(std::chrono::system_clock::now()); }
 
 }  // namespace pretrain::cli

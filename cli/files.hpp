@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <fstream>
 #include <istream>
 #include <map>
@@ -67,7 +68,9 @@ void tell(std::string_view text);
 /// Whether standard output is a terminal that may show colors (NO_COLOR is honored).
 bool color_wanted();
 
-/// Now, as UTC in ISO 8601.
+/// As UTC in ISO 8601, or as strftime has it.
+std::string utc_text(std::chrono::system_clock::time_point time,
+                     const char* format = "%Y-%m-%dT%H:%M:%SZ");
 std::string utc_now();
 
 }  // namespace pretrain::cli

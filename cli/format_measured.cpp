@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <fstream>
 #include <map>
 #include <random>
 #include <utility>
@@ -16,6 +15,7 @@
 #include "cli/files.hpp"
 #include "cli/options.hpp"
 #include "cli/text_table.hpp"
+#include "hardware/kernels/cpu.hpp"
 #include "models/core/input_error.hpp"
 #include "planner/run_writer.hpp"
 #include "planner/warnings.hpp"
@@ -59,16 +59,6 @@ std::string models_of(const MeasuredRun& run, std::string_view kind) {
     text += fmt::format("{} x {}", count, name);
   }
   return text;
-}
-
-std::string cpu_model() {
-  std::ifstream in{"/proc/cpuinfo"};
-  for (std::string line; std::getline(in, line);) {
-    if (!line.starts_with("model name")) continue;
-    const auto colon = line.find(": ");
-    if (colon != std::string::npos) return line.substr(colon + 2);
-  }
-  return {};
 }
 
 std::string system_name() {
@@ -138,7 +128,7 @@ std::vector<std::pair<std::string, std::string>> codecarbon_cells(const Measured
           {"python_version", ""},
           {"codecarbon_version", ""},
           {"cpu_count", fmt::format("{}", sysconf(_SC_NPROCESSORS_ONLN))},
-          {"cpu_model", cpu_model()},
+          {"cpu_model", hardware::cpu_name()},
           {"gpu_count", gpus > 0 ? fmt::format("{}", gpus) : std::string{}},
           {"gpu_model", models_of(run, "gpu")},
           {"longitude", ""},
@@ -305,7 +295,7 @@ std::string card_block(const MeasuredRun& run, const MeasuredSite& site) {
   if (!site.country.empty()) text += fmt::format("  geographical_location: {}\n", site.country);
   if (const auto gpus = models_of(run, "gpu"); !gpus.empty()) {
     text += fmt::format("  hardware_used: {}\n", gpus);
-  } else if (const auto cpu = cpu_model(); !cpu.empty()) {
+  } else if (const auto cpu = hardware::cpu_name(); !cpu.empty()) {
     text += fmt::format("  hardware_used: {}\n", Json(cpu).dump());
   }
   return text;
@@ -348,7 +338,7 @@ std::string boamps_report(const MeasuredRun& run, const MeasuredSite& site) {
     components.push_back(
         {{"componentName", name}, {"componentType", "gpu"}, {"nbComponent", count}});
   }
-  components.push_back({{"componentName", cpu_model()},
+  components.push_back({{"componentName", hardware::cpu_name()},
                         {"componentType", "cpu"},
                         {"nbComponent", std::max<int>(1, static_cast<int>(run.count("cpu")))}});
   report["infrastructure"] = {{"infraType", "onPremise"}, {"components", components}};

@@ -1,18 +1,13 @@
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
-#include <cstring>
-#include <ctime>
 #include <memory>
 #include <sstream>
 
@@ -20,6 +15,7 @@
 #include "cli/commands.hpp"
 #include "cli/files.hpp"
 #include "cli/format_measured.hpp"
+#include "cli/journal.hpp"
 #include "cli/measured_import.hpp"
 #include "cli/measured_run.hpp"
 #include "cli/one_row.hpp"
@@ -44,14 +40,6 @@ using planner::Key;
 using Json = nlohmann::ordered_json;
 using WallClock = std::chrono::system_clock;
 
-std::string utc(WallClock::time_point time, const char* format = "%Y-%m-%dT%H:%M:%SZ") {
-  const auto seconds = WallClock::to_time_t(time);
-  std::tm parts{};
-  gmtime_r(&seconds, &parts);
-  std::array<char, 64> text{};
-  return {text.data(), std::strftime(text.data(), text.size(), format, &parts)};
-}
-
 /// A whole number of the environment.
 std::optional<int> number_of_environment(std::initializer_list<const char*> names) {
   for (const char* name : names) {
@@ -72,139 +60,6 @@ std::string energy_text(double joules) {
   return joules < 0.01 * kKilowattHour ? for_people(joules) + " J"
                                        : for_people(joules / kKilowattHour) + " kWh";
 }
-
-/// Lines of a file that grows: each is on the disk when the next begins.
-class Journal {
- public:
-  explicit Journal(std::string path) : path_{std::move(path)} {
-    file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644);
-    if (file_ < 0) {
-      const bool there = errno == EEXIST;
-      throw InputError(
-          {path_, 0, 0},
-          there ? "is there already" : fmt::format("cannot be made: {}", std::strerror(errno)),
-          there ? "name another with --output, or move it" : "name another place with --output");
-    }
-  }
-  ~Journal() {
-    if (file_ >= 0) ::close(file_);
-  }
-  Journal(const Journal&) = delete;
-  Journal& operator=(const Journal&) = delete;
-
-  const std::string& path() const { return path_; }
-  /// A run goes on when its journal cannot: that is told once.
-  void write(const Json& json) {
-    const auto line = json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-    std::size_t done = 0;
-    while (done < line.size()) {
-      const auto got = ::write(file_, line.data() + done, line.size() - done);
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) {
-        if (!failed_) {
-          tell(
-              fmt::format("\nwarning: {}: cannot be written ({}): the run goes on, what is "
-                          "measured from here on is only told at its end\n",
-                          path_, std::strerror(errno)));
-        }
-        failed_ = true;
-        return;
-      }
-      done += static_cast<std::size_t>(got);
-    }
-  }
-
- private:
-  std::string path_;
-  int file_ = -1;
-  bool failed_ = false;
-};
-
-/// Tells whether another measures the same device: both would count its energy. Held while the
-/// program lives, whatever becomes of it.
-class DeviceLock {
- public:
-  explicit DeviceLock(const std::string& id) {
-    const char* folder = std::getenv("XDG_RUNTIME_DIR");
-    const std::string path = fmt::format(
-        "{}/planner-measure-{}.lock", folder != nullptr && *folder != '\0' ? folder : "/tmp", id);
-    file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    taken_ = file_ >= 0 && flock(file_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  }
-  ~DeviceLock() {
-    if (file_ >= 0) ::close(file_);
-  }
-  DeviceLock(DeviceLock&& other) noexcept
-      : file_{std::exchange(other.file_, -1)}, taken_{other.taken_} {}
-  DeviceLock& operator=(DeviceLock&&) = delete;
-  bool taken() const { return taken_; }
-
- private:
-  int file_ = -1;
-  bool taken_ = false;
-};
-
-/// A stream of the child, as it comes.
-class Relay {
- public:
-  Relay(int to, planner::StepReader* steps) : to_{to}, steps_{steps} {}
-
-  /// Reads what there is; false at its end. `each`: for each line with a step.
-  template <class Each>
-  bool pass(int from, Each each) {
-    std::array<char, 65536> bytes{};
-    while (true) {
-      const auto got = ::read(from, bytes.data(), bytes.size());
-      if (got == 0) return false;
-      if (got < 0) return errno == EAGAIN || errno == EINTR;
-      const std::string_view part{bytes.data(), static_cast<std::size_t>(got)};
-      if (!write(part)) return false;
-      find_steps(part, each);
-    }
-  }
-  /// Whether the last that was written ended a line.
-  bool at_line_start() const { return fresh_; }
-
- private:
-  bool write(std::string_view part) {
-    fresh_ = part.back() == '\n';
-    while (!part.empty()) {
-      const auto got = ::write(to_, part.data(), part.size());
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0 && errno == EAGAIN) {
-        pollfd wait{to_, POLLOUT, 0};
-        ::poll(&wait, 1, 1000);
-        continue;
-      }
-      // Nobody reads it any longer: the child is told by its closed pipe.
-      if (got < 0) return false;
-      part.remove_prefix(static_cast<std::size_t>(got));
-    }
-    return true;
-  }
-
-  template <class Each>
-  void find_steps(std::string_view part, Each each) {
-    if (steps_ == nullptr) return;
-    constexpr std::size_t kLongest = 4000;
-    while (!part.empty()) {
-      const auto end = part.find_first_of("\r\n");
-      const auto here = part.substr(0, end);
-      if (line_.size() < kLongest) line_ += here.substr(0, kLongest - line_.size());
-      if (end == std::string_view::npos) return;
-      if (!line_.empty()) {
-        if (const auto found = steps_->read(line_)) each(*found);
-      }
-      line_.clear();
-      part.remove_prefix(end + 1);
-    }
-  }
-
-  int to_;
-  planner::StepReader* steps_;
-  std::string line_;
-  bool fresh_ = true;
-};
 
 struct MeasureOptions {
   std::vector<std::string> command;
@@ -306,7 +161,8 @@ class Measure {
   }
 
   std::string default_path() const {
-    return fmt::format("measured-{}-{}.jsonl", utc(WallClock::now(), "%Y%m%d-%H%M%S"), ::getpid());
+    return fmt::format("measured-{}-{}.jsonl", utc_text(WallClock::now(), "%Y%m%d-%H%M%S"),
+                       ::getpid());
   }
 
   /// Each rank has a file of its own: "run.jsonl" is run-rank3.jsonl for the fourth.
@@ -326,8 +182,11 @@ class Measure {
 
   ChildEnd follow(Child& child, const SignalRelay& signals, hardware::Meter& meter,
                   Journal& journal) {
-    Relay out{STDOUT_FILENO, &reader_};
-    Relay err{STDERR_FILENO, &reader_};
+    const auto each = [&](const std::string& line) {
+      if (const auto found = reader_.read(line)) step(*found, meter);
+    };
+    Relay out{STDOUT_FILENO, each};
+    Relay err{STDERR_FILENO, each};
     const bool live = !o_.quiet && isatty(STDERR_FILENO) != 0;
     double next_write = o_.write_every_s;
     double next_live = 1;
@@ -348,14 +207,13 @@ class Measure {
           end ? kPatience / 4 : std::min(next_write, live ? next_live : next_write) - elapsed();
       ::poll(files.data(), files.size(), static_cast<int>(std::clamp(1e3 * wait, 1.0, 1e3)));
       for (const int number : signals.take()) child.signal(number);
-      const auto each = [&](const planner::StepLine& line) { step(line, meter); };
       if (files[1].revents != 0 || files[2].revents != 0) erase_live();
       if (files[1].revents != 0) {
-        if (!out.pass(child.out(), each)) child.close_out();
+        if (!out.pass(child.out())) child.close_out();
         last_words = elapsed();
       }
       if (files[2].revents != 0) {
-        if (!err.pass(child.err(), each)) child.close_err();
+        if (!err.pass(child.err())) child.close_err();
         last_words = elapsed();
       }
       if (elapsed() >= next_write) {
@@ -432,7 +290,7 @@ class Measure {
     MeasuredRun run;
     run.program = o_.command.front();
     run.name = o_.name;
-    run.started = utc(started_wall_);
+    run.started = utc_text(started_wall_);
     run.seconds = elapsed();
     run.exit_code = exit_code_;
     run.rank = rank_;
@@ -456,7 +314,7 @@ class Measure {
 
   MeasuredRun write(Journal& journal, const hardware::Meter& meter, const char* event) {
     auto run = measured(meter);
-    Json json{{"event", event}, {"time", utc(WallClock::now())}};
+    Json json{{"event", event}, {"time", utc_text(WallClock::now())}};
     json.update(json_of(run));
     if (const auto told = forecast()) {
       const auto put = [&](const char* key, const planner::Expected& e) {

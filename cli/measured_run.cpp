@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdint>
 #include <set>
 
 #include "hardware/sensors/nvml.hpp"
 #include "models/core/input_error.hpp"
+#include "models/core/text.hpp"
 
 namespace pretrain::cli {
 
@@ -17,9 +17,7 @@ using Json = nlohmann::ordered_json;
 
 std::string hash_of(const std::string& text) {
   if (text.empty()) return {};
-  std::uint64_t state = 0xcbf29ce484222325ULL;
-  for (const char c : text) state = (state ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-  return fmt::format("{:016x}", state);
+  return fmt::format("{:016x}", fnv1a(text));
 }
 
 void put(Json& json, const char* key, const std::optional<double>& value) {

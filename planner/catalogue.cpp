@@ -11,6 +11,7 @@
 
 #include "hardware/embedded.hpp"
 #include "models/core/embedded.hpp"
+#include "models/core/text.hpp"
 
 namespace pretrain::planner {
 
@@ -182,12 +183,8 @@ std::vector<std::string_view> Catalogue::table_names() {
 }
 
 std::string Catalogue::hash() const {
-  std::uint64_t state = 0xcbf29ce484222325ULL;
-  for (const auto name : table_names()) {
-    for (const char c : tables_->text(name)) {
-      state = (state ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-    }
-  }
+  auto state = fnv1a("");
+  for (const auto name : table_names()) state = fnv1a(tables_->text(name), state);
   return fmt::format("{:016x}", state);
 }
 

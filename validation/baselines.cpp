@@ -9,6 +9,7 @@
 #include <numeric>
 #include <utility>
 
+#include "models/core/text.hpp"
 #include "validation/score.hpp"
 #include "validation/split.hpp"
 

@@ -108,15 +108,6 @@ std::string source_key(std::string_view url) {
   return joined(domain, first);
 }
 
-std::uint64_t fnv1a(std::string_view text) {
-  std::uint64_t hash = 14695981039346656037U;
-  for (const char c : text) {
-    hash ^= static_cast<unsigned char>(c);
-    hash *= 1099511628211U;
-  }
-  return hash;
-}
-
 std::size_t fold_of(std::string_view group) {
   return static_cast<std::size_t>(fnv1a(group) % kFolds);
 }

@@ -26,9 +26,6 @@ std::string group_key(std::string_view model, std::string_view device);
 /// arXiv counts for itself. Lower case. Empty for an empty address.
 std::string source_key(std::string_view url);
 
-/// 64-bit FNV-1a: the same on every machine.
-std::uint64_t fnv1a(std::string_view text);
-
 /// Fold in which a group is held out, 0 to kFolds - 1.
 std::size_t fold_of(std::string_view group);
 

@@ -74,17 +74,6 @@ class Own : public MatrixLibrary {
       "one)";
 };
 
-std::string cpu_name() {
-  std::ifstream in{"/proc/cpuinfo"};
-  for (std::string line; std::getline(in, line);) {
-    if (!line.starts_with("model name")) continue;
-    if (const auto colon = line.find(": "); colon != std::string::npos) {
-      return line.substr(colon + 2);
-    }
-  }
-  return "unknown CPU";
-}
-
 /// Repeats `work` of so much until it is steady, then with pauses; no longer than `budget`.
 template <class Work>
 MeasuredRate repeated(double amount, double budget, std::mt19937& random, Work work) {
@@ -151,6 +140,17 @@ std::unique_ptr<MatrixLibrary> MatrixLibrary::open(unsigned threads,
     return std::make_unique<Blas>(library, reinterpret_cast<Sgemm>(multiply), std::move(told));
   }
   return std::make_unique<Own>(threads);
+}
+
+std::string cpu_name() {
+  std::ifstream in{"/proc/cpuinfo"};
+  for (std::string line; std::getline(in, line);) {
+    if (!line.starts_with("model name")) continue;
+    if (const auto colon = line.find(": "); colon != std::string::npos) {
+      return line.substr(colon + 2);
+    }
+  }
+  return {};
 }
 
 unsigned usable_threads() {

@@ -48,6 +48,9 @@ class MatrixLibrary {
   static std::vector<std::string> usual_names();
 };
 
+/// As the system names it; empty where it does not.
+std::string cpu_name();
+
 /// Threads that this process may run at a time.
 unsigned usable_threads();
 

@@ -59,6 +59,11 @@ std::string_view lowered_into(std::string_view text, char* buffer, std::size_t c
   return {buffer, size};
 }
 
+std::uint64_t fnv1a(std::string_view text, std::uint64_t before) {
+  for (const char c : text) before = (before ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  return before;
+}
+
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [](char x, char y) { return lower(x) == lower(y); });

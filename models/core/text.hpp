@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,9 @@ std::string_view normalized_into(std::string_view text, char* buffer, std::size_
 /// Lower-case ASCII; the second without allocation, cut to the buffer.
 std::string lowered(std::string_view text);
 std::string_view lowered_into(std::string_view text, char* buffer, std::size_t capacity);
+
+/// 64-bit FNV-1a, from the hash of what stands before.
+std::uint64_t fnv1a(std::string_view text, std::uint64_t before = 0xcbf29ce484222325ULL);
 
 /// Lets maps with std::string keys be searched by std::string_view, without allocation.
 struct TextHash {
