@@ -62,6 +62,9 @@ Exit run(int argc, const char* const* argv) {
     return exit;
   } catch (const CLI::ParseError& e) {
     const int status = app.exit(e, std::cout, std::cerr);  // 0 is --help
+    if (status != 0 && argc > 1 && std::string_view{argv[1]} == "measure") {
+      tell("  help: write the command after two dashes: planner measure -- python train.py --lr 3");
+    }
     if (!std::cout.flush()) {
       tell("standard output: error: cannot be written\n  help: check where the output goes");
       return Exit::bad_input;

@@ -77,6 +77,8 @@ TEST_F(MeasureCommand, WhatCannotBeStartedIsToldAsAShellDoes) {
   EXPECT_CONTAINS(plain.err, "no permission to run it");
   EXPECT_EQ(planner({"measure"}).status, 2);
   EXPECT_CONTAINS(planner({"measure"}).err, "write it after two dashes");
+  EXPECT_CONTAINS(planner({"measure", "python", "train.py", "--lr", "3"}).err,
+                  "write the command after two dashes");
 }
 
 TEST_F(MeasureCommand, EightOf300WattAreAllCounted) {
