@@ -11,6 +11,7 @@
 #include <sstream>
 #include <thread>
 
+#include "cli/calibrate_gpu.hpp"
 #include "cli/commands.hpp"
 #include "cli/files.hpp"
 #include "cli/measured_import.hpp"
@@ -18,8 +19,8 @@
 #include "cli/text_table.hpp"
 #include "db/store.hpp"
 #include "hardware/kernels/cpu.hpp"
+#include "hardware/kernels/cuda.hpp"
 #include "hardware/sensors/meter.hpp"
-#include "hardware/sensors/nvml.hpp"
 #include "hardware/sensors/rapl.hpp"
 #include "models/core/input_error.hpp"
 #include "models/core/text.hpp"
@@ -42,7 +43,9 @@ struct CalibrateCommand {
   std::string output;
   std::string data;
   std::string db;
+  std::string architecture;
   bool no_store = false;
+  bool cpu = false;
 
   double seconds = 60;
 
@@ -156,17 +159,68 @@ struct CalibrateCommand {
     return meter.empty() ? std::nullopt : std::optional{watts};
   }
 
-  /// This machine's CPUs.
+  /// This machine: its GPU, else its CPUs.
   Exit measure() const {
+    if (cpu) return measure_cpus("");
+    std::string why;
+    const auto catalogue = open_catalogue(data);
+    hardware::GpuPlan plan;
+    plan.shapes = architecture.empty() ? hardware::usual_gpu_shapes()
+                                       : gpu_shapes_of(architecture, *catalogue);
+    plan.budget = seconds * second;
+    plan.each = [](const std::string& what) { tell(fmt::format("calibrate: {}", what)); };
+    std::optional<hardware::GpuRates> rates;
+    try {
+      rates = hardware::measure_gpu(plan, why);
+    } catch (const hardware::GpuError& e) {
+      throw InputError({"GPU", 0, 0}, e.what(),
+                       "nvidia-smi tells whether it is well and who uses it; --cpu measures the "
+                       "CPUs");
+    }
+    if (!rates) {
+      if (!architecture.empty()) {
+        throw InputError({"--architecture", 0, 0}, why, "blocks are measured on GPUs");
+      }
+      return measure_cpus(why);
+    }
+    const auto id = device_of_driver(rates->name, catalogue->devices());
+    const auto* known = id.empty() ? nullptr : catalogue->devices().find(id).device;
+    const auto tflops = [&](hardware::Dtype dtype) {
+      const auto peak = known != nullptr ? known->peak_of(dtype) : std::nullopt;
+      constexpr double kTera = 1e12;
+      return peak ? peak->in(flop / second / pretrain::device) / kTera : 0.0;
+    };
+    std::string text =
+        gpu_text(*rates, tflops(hardware::Dtype::bf16), tflops(hardware::Dtype::fp8));
+    if (known == nullptr) {
+      tell(
+          fmt::format("calibrate: '{}' is no device of the catalogue: nothing is stored\n"
+                      "  help: add it to a devices.csv, and name its folder with --data",
+                      printable(rates->name)));
+      write_answer("", text);
+      return Exit::ok;
+    }
+    if (rates->blocks.empty()) {
+      throw InputError({"GPU", 0, 0}, "no blocks fitted into its memory",
+                       "free it, or name a smaller --architecture");
+    }
+    const auto found = validation::calibrate(*rates, id, *catalogue);
+    text += "\n" + found_text(found);
+    auto p = profile_of_gpu(*rates, found, *known, *catalogue);
+    p.name = name.empty() ? "local-gpu" : name;
+    p.created = utc_now();
+    p.version = PRETRAIN_VERSION;
+    write_answer("", text + keep(p));
+    return Exit::ok;
+  }
+
+  /// `why`: no GPU was measured.
+  Exit measure_cpus(const std::string& why) const {
     const unsigned threads = hardware::usable_threads();
     const auto library =
         hardware::MatrixLibrary::open(threads, hardware::MatrixLibrary::usual_names());
-    hardware::Sensors gpus;
-    hardware::find_gpus(hardware::gpus_of_environment(), gpus);
-    tell(gpus.sources.empty()
-             ? fmt::format("calibrate: the CPUs are measured. {}\n", fmt::join(gpus.absent, "; "))
-             : std::string{"calibrate: the CPUs are measured: kernels for the GPUs that are here "
-                           "are not part of this version; --from learns them from past runs\n"});
+    tell(why.empty() ? std::string{"calibrate: the CPUs are measured"}
+                     : fmt::format("calibrate: the CPUs are measured. GPU: {}", why));
     constexpr double kIdle = 0.05;  // of the time, before and after
     const auto rest = std::chrono::duration<double>{kIdle * seconds};
     hardware::CpuRates rates;
@@ -200,12 +254,12 @@ struct CalibrateCommand {
                   static_cast<double>(sysconf(_SC_PAGESIZE)) / kGiga;
     m.idle_w = idle;
     m.loaded_w = loaded;
-    write_answer("", measured_text(rates, m) + keep(p));
+    write_answer("", cpu_text(rates, m) + keep(p));
     return Exit::ok;
   }
 
-  static std::string measured_text(const hardware::CpuRates& rates,
-                                   const planner::Profile::Measured& m) {
+  static std::string cpu_text(const hardware::CpuRates& rates,
+                              const planner::Profile::Measured& m) {
     TextTable table{{{"what", fmt::format("{}, {} threads", rates.name, rates.threads), false},
                      {"rate", "Median", true},
                      {"low", "Slowest", true},
@@ -408,12 +462,17 @@ void add_calibrate_command(CLI::App& app, Exit& exit) {
   auto command = std::make_shared<CalibrateCommand>();
   CLI::App* sub = app.add_subcommand(
       "calibrate",
-      "Learns a cluster from its past runs, or measures this machine's CPUs, and "
+      "Learns a cluster from its past runs, or measures this machine's GPU or CPUs, and "
       "keeps that as a profile");
   sub->add_option("--from", command->from,
                   "Run tables of past runs with what was reported of their speed and draw, and "
                   "outputs of nccl-tests; none: "
-                  "the CPUs of this machine are measured");
+                  "the GPU of this machine is measured, else its CPUs");
+  auto* of =
+      sub->add_option("--architecture", command->architecture,
+                      "Measure blocks of this one (planner list architectures, or a config.json) "
+                      "[blocks of usual widths]");
+  sub->add_flag("--cpu", command->cpu, "Measure the CPUs, also where a GPU is")->excludes(of);
   sub->add_option("--seconds", command->seconds, "That a measurement may take")
       ->check(CLI::Range(0.5, 3600.0))
       ->capture_default_str();

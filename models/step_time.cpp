@@ -461,6 +461,10 @@ ShardTime shard_time(const StepModel& model, const StepSpeed& speed, const StepS
   return Shard{model, speed, shard, constants}.time();
 }
 
+double core_forward_share(const StepSpeed& v) {
+  return 1 / (1 + kBackwardCore * v.core / v.core_backward);
+}
+
 double lost_in_scale(const StepSpeed& v, double devices, const StepConstants& c) {
   const bool tpu = v.device.maker == Maker::google;
   const double together = tpu ? v.device.domain : std::min(v.device.domain, kPerNode);

@@ -93,6 +93,9 @@ struct StepSpeed {
 StepSpeed step_speed(const StepDevice& device, const StepStack& stack,
                      const StepConstants& constants);
 
+/// Share of the attention core's time that its forward pass has, with fused kernels.
+double core_forward_share(const StepSpeed& speed);
+
 /// What of an architecture the time of a step needs, counted once for many plans.
 struct StepModel {
   struct Product {

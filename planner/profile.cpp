@@ -102,6 +102,44 @@ std::string with_width(std::string text, models::RunClass run_class, double half
   return text.replace(before + 1, last - before - 1, fmt::format("{:.4f}", half_width));
 }
 
+/// The table with another cell in the row of an id.
+std::string with_cell(std::string text, std::string_view id, std::string_view column,
+                      const std::string& value) {
+  // Cells are quoted where a comma or a quote stands in them.
+  const auto cell_end = [&](std::size_t from) {
+    bool quoted = false;
+    while (from < text.size() && text[from] != '\n' && (quoted || text[from] != ',')) {
+      quoted = quoted != (text[from] == '"');
+      ++from;
+    }
+    return from;
+  };
+  std::size_t at = head_of(text).size();
+  std::size_t place = 0;
+  for (std::size_t from = at;; ++place) {
+    const auto end = cell_end(from);
+    if (std::string_view{text}.substr(from, end - from) == column) break;
+    if (end >= text.size() || text[end] == '\n') return text;
+    from = end + 1;
+  }
+  at = text.find("\n" + std::string{id} + ",");
+  if (at == std::string::npos) return text;
+  for (++at; place > 0; --place) at = cell_end(at) + 1;
+  return text.replace(at, cell_end(at) - at, value);
+}
+
+/// The table of loads with another value for a generation.
+std::string with_load(std::string loads, std::string_view kind, const Profile& p,
+                      std::string_view quantity, double value) {
+  if (!loads.empty() && loads.back() != '\n') loads += '\n';
+  // A row of the generation stands before those of all; one that is there already gives way.
+  const std::string key = fmt::format("{},{},{},", kind, p.device, quantity);
+  if (const auto at = loads.find("\n" + key); at != std::string::npos) {
+    loads.erase(at + 1, loads.find('\n', at + 1) - at);
+  }
+  return loads + fmt::format("{}{:.5g},,,profile,{},read,\n", key, value, p.name);
+}
+
 /// The table of devices with one more.
 std::string with_device(std::string text, const Profile::Measured& m) {
   const std::string head = head_of(text);
@@ -210,6 +248,16 @@ std::string text_of(const Profile& p) {
   line("median_error_after", fmt::format("{:.5g}", p.after));
   line("half_width_90", fmt::format("{:.5g}", p.half_width_90));
   if (p.draw) line("draw_above_idle", fmt::format("{:.5g}", *p.draw));
+  if (!p.device_id.empty()) line("device", quoted(p.device_id));
+  if (p.idle_w) line("idle_w", fmt::format("{:.5g}", *p.idle_w));
+  if (!p.loads.empty()) text += "loads:  # shares of the limit, and of the way from idle to it\n";
+  for (const auto& [quantity, value] : p.loads) {
+    text += fmt::format("  {}: {:.5g}\n", quantity, value);
+  }
+  if (!p.conditions.empty()) text += "conditions:\n";
+  for (const auto& [what, value] : p.conditions) {
+    text += fmt::format("  {}: {}\n", what, quoted(value));
+  }
   text += "constants:  # value, standard deviation of its logarithm\n";
   for (const auto& c : p.constants) {
     text += fmt::format("  {}: [{:.6g}, {:.4g}]\n", c.name, c.value, c.sd);
@@ -270,6 +318,16 @@ Profile read_profile(const std::string& text, const std::string& file) {
       p.run_class = static_cast<models::RunClass>(i);
     }
   }
+  p.device_id = in.text("device");
+  if (in.root()["idle_w"]) p.idle_w = in.number("idle_w", 0.01, kMany);
+  for (const auto& entry : in.root()["loads"]) {
+    const auto name = entry.first.Scalar();
+    p.loads[name] = in.number(entry.second, name, 0.001, 1);
+  }
+  for (const auto& entry : in.root()["conditions"]) {
+    if (!entry.second.IsScalar()) continue;
+    p.conditions.emplace_back(entry.first.Scalar(), entry.second.Scalar());
+  }
   if (in.root()["draw_above_idle"]) p.draw = in.number("draw_above_idle", 0.1, 10);
   const auto constants = in.root()["constants"];
   if (!constants || !constants.IsMap()) {
@@ -328,15 +386,18 @@ std::map<std::string, std::string> tables_of(const Profile& p, const Catalogue& 
   if (p.draw) {
     const auto& family = shipped.loads().find(device_of(shipped, p.device));
     const double most = family.idle_share + *p.draw * (family.most_share - family.idle_share);
-    std::string loads{shipped.table("loads.csv")};
-    if (!loads.empty() && loads.back() != '\n') loads += '\n';
-    // A row of the generation stands before those of all; one that is there already gives way.
-    const std::string key = fmt::format("{},{},most_share,", kind_of(shipped, p.device), p.device);
-    if (const auto at = loads.find("\n" + key); at != std::string::npos) {
-      loads.erase(at + 1, loads.find('\n', at + 1) - at);
+    tables["loads.csv"] = with_load(std::string{shipped.table("loads.csv")},
+                                    kind_of(shipped, p.device), p, "most_share", most);
+  }
+  if (!p.loads.empty()) {
+    auto& loads = tables.try_emplace("loads.csv", shipped.table("loads.csv")).first->second;
+    for (const auto& [quantity, value] : p.loads) {
+      loads = with_load(std::move(loads), kind_of(shipped, p.device), p, quantity, value);
     }
-    loads += fmt::format("{}{:.5g},,,profile,{},read,\n", key, most, p.name);
-    tables["loads.csv"] = loads;
+  }
+  if (p.idle_w) {
+    tables["devices.csv"] = with_cell(std::string{shipped.table("devices.csv")}, p.device_id,
+                                      "idle_w", fmt::format("{:.5g}", *p.idle_w));
   }
   return tables;
 }

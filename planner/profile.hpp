@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "models/step_constants.hpp"
@@ -41,6 +42,13 @@ struct Profile {
   };
   std::vector<Correlation> correlations;  ///< of the constants, those above 0.05
   std::optional<double> draw;             ///< above idle, over the predicted one
+  /// Where a device was measured: what of loads.csv is another for its generation, by quantity, and
+  /// its draw idle.
+  std::map<std::string, double> loads;
+  std::string device_id;  ///< as devices.csv names it
+  std::optional<double> idle_w;
+  /// All that another has to know to measure it again: driver, clocks, libraries.
+  std::vector<std::pair<std::string, std::string>> conditions;
 
   /// A device that was measured: it joins the catalogue.
   struct Measured {

@@ -53,6 +53,20 @@ double predicted_seconds(const planner::StepQuestion& question, const StepConsta
   return total.in(second) * (1 - part / (total - time.scale));
 }
 
+double predicted_seconds(const StepLesson& l, const StepConstants& constants,
+                         const models::StepPart* without) {
+  if (l.seen == Seen::step) return predicted_seconds(l.question, constants, without);
+  const auto& q = l.question;
+  const auto speed = models::step_speed(q.device, q.stack, constants);
+  if (l.seen == Seen::rate) return l.amount / speed.products;
+  if (l.seen == Seen::bandwidth) return l.amount / speed.memory;
+  const auto shard = models::shard_time(q.model, speed, q.shard, constants);
+  const double blocks = q.model.layers * q.schedule.micro_batches;
+  if (l.seen == Seen::products) return blocks * shard.block.products;
+  const double share = l.seen == Seen::core ? 1 : models::core_forward_share(speed);
+  return blocks * share * shard.block.attention;
+}
+
 namespace {
 
 /// The priors as a fit walks on them: independent directions, each with a spread of 1.
@@ -171,7 +185,7 @@ class Descent {
       const auto& l = lesson(i);
       const double source =
           settings_.source_spread * where[kConstants + static_cast<Index>(l.source)];
-      const double predicted = predicted_seconds(l.question, c, settings_.without);
+      const double predicted = predicted_seconds(l, c, settings_.without);
       result[i] = (std::log(predicted / l.seconds) + source) / l.noise;
     }
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -11,13 +12,25 @@
 
 namespace pretrain::validation {
 
-/// A measured step that the constants are fitted to.
+/// What was measured.
+enum class Seen : std::uint8_t {
+  step,          ///< the time of a step
+  products,      ///< of the matrix products of its blocks alone
+  core,          ///< of their attention core
+  core_forward,  ///< of its forward pass
+  rate,          ///< of `amount` FLOP in one large product
+  bandwidth,     ///< of `amount` bytes read and written
+};
+
+/// A measured time that the constants are fitted to.
 struct StepLesson {
   planner::StepQuestion question;
   double seconds = 0;  ///< measured
   double weight = 1;
   double noise = 0.1;      ///< standard deviation of its logarithm
   std::size_t source = 0;  ///< rows of one source share an unknown factor
+  Seen seen = Seen::step;
+  double amount = 0;
 };
 
 /// Constants in units of their priors: (ln value - ln prior) / prior_sd.
@@ -32,6 +45,10 @@ models::StepConstantTable as_prior(models::StepConstantTable table);
 /// Time of a step with some constants, s. `without`: a part that is left out.
 double predicted_seconds(const planner::StepQuestion& question,
                          const models::StepConstants& constants,
+                         const models::StepPart* without = nullptr);
+
+/// The time that a lesson has measured, s.
+double predicted_seconds(const StepLesson& lesson, const models::StepConstants& constants,
                          const models::StepPart* without = nullptr);
 
 struct StepFit {

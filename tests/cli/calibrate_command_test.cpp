@@ -125,9 +125,14 @@ TEST_F(CalibrateCommand, TheNetworkIsLearntFromItsTests) {
 
 TEST_F(CalibrateCommand, WithoutRunsTheCpusAreMeasured) {
   planner.environment["PLANNER_NVML"] = "libnothing.so";
+  planner.environment["PLANNER_CUDA"] = "libnothing.so";
   const auto ran = planner({"calibrate", "--seconds", "1", "-o", "cpu.yaml"});
   EXPECT_EQ(ran.status, 0) << ran.err;
-  EXPECT_CONTAINS(ran.err, "the CPUs are measured. GPU: no NVIDIA driver");
+#ifdef PRETRAIN_SIM_CUDA
+  EXPECT_CONTAINS(ran.err, "GPU: no CUDA driver (libnothing.so is not there)");
+#else
+  EXPECT_CONTAINS(ran.err, "GPU: this program was built where nvcc is not");
+#endif
   EXPECT_CONTAINS(ran.out, "fp32 product of 512 x 512");
   EXPECT_CONTAINS(ran.out, "copy, read and written");
   EXPECT_CONTAINS(ran.out, "Stored as 'local-cpu'");
@@ -140,6 +145,79 @@ TEST_F(CalibrateCommand, WithoutRunsTheCpusAreMeasured) {
   EXPECT_EQ(known.status, 0) << known.err;
   EXPECT_GT(known.json()["runs"][0]["predicted"]["training_days"]["value"], 0);
 }
+
+#ifdef PRETRAIN_SIM_CUDA
+
+class CalibrateGpu : public CalibrateCommand {
+ protected:
+  CalibrateGpu() {
+    planner.environment["PLANNER_CUDA"] = PRETRAIN_SIM_CUDA;
+    planner.environment["PLANNER_CUBLASLT"] = PRETRAIN_SIM_CUDA;
+    planner.environment["PLANNER_CUDNN"] = "libnothing.so";
+    planner.environment["PLANNER_NVML"] = PRETRAIN_SIM_NVML;
+    planner.environment["NVML_SIM"] = "devices=1 watts=500 cuda=1";
+    planner.environment["CUDA_SIM"] = "tflops=600 gb_per_s=3000";
+  }
+};
+
+TEST_F(CalibrateGpu, BlocksTellTheDevice) {
+  const auto ran = planner({"calibrate", "--seconds", "1.5", "--name", "mine", "-o", "mine.yaml"});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_CONTAINS(ran.err, "windows of steps, 4 of 4");
+  EXPECT_CONTAINS(ran.out, "NVIDIA H200");
+  EXPECT_CONTAINS(ran.out, "2 of 4096 wide");
+  EXPECT_CONTAINS(ran.out, "matrix products and softmax (no cuDNN 9");
+  EXPECT_CONTAINS(ran.out, "limit 700 W");
+  EXPECT_CONTAINS(ran.out, "Known twice as well as before: hbm");
+  EXPECT_CONTAINS(ran.out, "Stored as 'mine'");
+  const auto profile = file_text(planner.path("mine.yaml"));
+  EXPECT_CONTAINS(profile, "uuid_hash:");
+  EXPECT_CONTAINS(profile, "products: \"cuBLASLt 13.1.0\"");
+  EXPECT_EQ(profile.find("0a0b0c"), std::string::npos) << "the UUID itself is nobody's business";
+  // A slow card: the same run takes longer there.
+  planner.write("run.csv",
+                "name,architecture,tokens_b,device,devices,global_batch_seqs\n"
+                "x,llama-2-7b,100,h200-sxm,8,64\n");
+  const auto days = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"estimate", "run.csv", "--format", "json"});
+    return planner.run(more).json()["runs"][0]["predicted"]["training_days"]["value"].get<double>();
+  };
+  EXPECT_GT(days({"--profile", "mine"}) / days({}), 1.02);
+}
+
+TEST_F(CalibrateGpu, AnArchitectureMayBeNamed) {
+  const auto ran = planner({"calibrate", "--seconds", "1", "--architecture", "llama-3-8b"});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_CONTAINS(ran.out, "2 of llama-3-8b, 4096 long");
+  const auto latent = planner({"calibrate", "--architecture", "deepseek-v3"});
+  EXPECT_EQ(latent.status, 2);
+  EXPECT_CONTAINS(latent.err, "no plain attention and feed-forward");
+  const auto unknown = planner({"calibrate", "--architecture", "lama-3-8b"});
+  EXPECT_EQ(unknown.status, 2);
+  EXPECT_CONTAINS(unknown.err, "llama-3-8b");
+}
+
+TEST_F(CalibrateGpu, WhatAGpuRefusesIsSaid) {
+  planner.environment["CUDA_SIM"] = "fail_at=9";
+  const auto failed = planner({"calibrate", "--seconds", "1"});
+  EXPECT_EQ(failed.status, 2);
+  EXPECT_CONTAINS(failed.err, "simulated refusal");
+  EXPECT_CONTAINS(failed.err, "nvidia-smi");
+  planner.environment["CUDA_SIM"] = "old=1";
+  EXPECT_CONTAINS(planner({"calibrate", "--seconds", "0.5"}).err, "older than the compiler");
+  // What does not fit is left out, with its size.
+  planner.environment["CUDA_SIM"] = "memory_gb=20 no_fp8=1";
+  const auto small = planner({"calibrate", "--seconds", "1"});
+  EXPECT_EQ(small.status, 0) << small.err;
+  EXPECT_CONTAINS(small.out, "warning: blocks 8192 wide need ");
+  EXPECT_CONTAINS(small.out, "no products in 8 bits");
+  planner.environment["CUDA_SIM_NAME"] = "NVIDIA Nothing 9000";
+  const auto unknown = planner({"calibrate", "--seconds", "1"});
+  EXPECT_EQ(unknown.status, 0);
+  EXPECT_CONTAINS(unknown.err, "'NVIDIA Nothing 9000' is no device of the catalogue");
+}
+
+#endif
 
 TEST_F(CalibrateCommand, WhatCannotBeLearntSaysWhy) {
   planner.write("two.csv", kHeader + row("a", "gpt3-5b", 1, 5) + row("b", "gpt3-5b", 2, 5));
@@ -155,6 +233,7 @@ TEST_F(CalibrateCommand, WhatCannotBeLearntSaysWhy) {
       {{"--from", "two.csv", "--name", "a b"}, "'a b' is no name"},
       {{"--from", "absent.csv"}, "absent.csv"},
       {{"--seconds", "0"}, "--seconds"},
+      {{"--cpu", "--architecture", "llama-3-8b"}, "--architecture excludes --cpu"},
   };
   for (const auto& one : cases) {
     auto words = one.words;

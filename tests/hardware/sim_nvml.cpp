@@ -12,6 +12,7 @@
 //   module=1         GH200
 //   busy=PID         a process computes on all of them
 //   refuse=1         no permission
+//   cuda=1           the device is that of the simulated CUDA driver
 
 #include <chrono>
 #include <cstdlib>
@@ -97,6 +98,8 @@ int nvmlDeviceGetName(NvmlHandle, char* text, unsigned size) {
   return copy(option("module", 0) > 0 ? "NVIDIA GH200 480GB" : "NVIDIA Simulated", text, size);
 }
 int nvmlDeviceGetUUID(NvmlHandle device, char* text, unsigned size) {
+  // That of the simulated driver.
+  if (option("cuda", 0) > 0) return copy("GPU-00010203-0405-0607-0809-0a0b0c0d0e0f", text, size);
   return copy("GPU-0000000" + std::to_string(index_of(device)) + "-sim", text, size);
 }
 

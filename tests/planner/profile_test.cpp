@@ -38,6 +38,31 @@ TEST(Profile, TextIsReadAgain) {
   EXPECT_EQ(again.run_class, models::RunClass::dense_gpu);
 }
 
+TEST(Profile, AMeasuredDeviceHasItsOwnDraw) {
+  auto p = example();
+  p.draw.reset();
+  p.device_id = "h200-sxm";
+  p.idle_w = 77.5;
+  p.loads = {{"idle_share", 0.11}, {"most_share", 0.93}, {"traffic", 0.6}, {"wait", 0.07}};
+  p.conditions = {{"driver", "580.1"}, {"gpu", "NVIDIA H200"}};
+  const auto again = read_profile(text_of(p), "p.yaml");
+  EXPECT_EQ(text_of(again), text_of(p));
+  const Catalogue ours{tables_of(again, shipped_catalogue(), "p.yaml"), "p.yaml"};
+  const auto* h200 = ours.devices().find("h200-sxm").device;
+  ASSERT_TRUE(h200->idle);
+  EXPECT_NEAR(h200->idle->in(watt / device), 77.5, 1e-9);
+  EXPECT_NEAR(h200->tdp->in(watt / device), 700, 1e-9);
+  EXPECT_EQ(h200->name, shipped_catalogue().devices().find("h200-sxm").device->name);
+  const auto& loads = ours.loads().find(h200);
+  EXPECT_NEAR(loads.most_share, 0.93, 1e-9);
+  EXPECT_NEAR(loads.levels.traffic, 0.6, 1e-9);
+  EXPECT_NEAR(loads.levels.wait, 0.07, 1e-9);
+  // What was not measured is as before.
+  EXPECT_EQ(loads.levels.exchange, shipped_catalogue().loads().find(h200).levels.exchange);
+  const auto* b200 = ours.devices().find("b200-hgx").device;
+  EXPECT_EQ(ours.loads().find(b200).most_share, shipped_catalogue().loads().find(b200).most_share);
+}
+
 TEST(Profile, ChangesTheTablesThatItSays) {
   auto p = example();
   for (auto& c : p.constants) {

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Trains real models on the GPU of this machine under `planner measure`, and writes a run table of
-# what was measured: validation/measured/DEVICE.csv. Needs PyTorch; no network.
+# Calibrates the GPU of this machine, trains real models on it under `planner measure`, writes a run
+# table of what was measured, and scores the predictions before and after. What is worth keeping
+# goes to validation/measured/DEVICE.csv. Needs PyTorch; no network.
 #   validation/measured/run.sh [DEVICE] [OUT] [SECONDS]
 #     DEVICE   in the words of the run table [h200-sxm]
 #     OUT      folder of the measured files and the table [a new one]
 #     SECONDS  of each run: windows of 30 s and more tell power within its errors [35]
 # PLANNER=path/to/planner takes another program than the one that ./dev builds; MODELS="124M 355M"
-# trains only those, so that each call stays short: all take a quarter of an hour.
+# trains only those, so that each call stays short: all take a quarter of an hour. CALIBRATE=no leaves
+# the calibration out.
 set -euo pipefail
 here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
 root=$here/../..
@@ -26,6 +28,14 @@ runs=(
   "moe-8x124M 16 1024"
 )
 table=$out/$device.csv
+profile=$out/$device-gpu.yaml
+if [[ ${CALIBRATE:-yes} != no ]]; then
+  # The libraries that PyTorch brings are those that it uses.
+  libraries=$(python3 -c 'import glob, os, nvidia
+print(":".join(d for p in nvidia.__path__ for d in glob.glob(os.path.join(p, "*", "lib"))))' || true)
+  LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} \
+    "$planner" calibrate --name "$device-gpu" --no-store -o "$profile" | tee "$out/calibrate.txt"
+fi
 python3 "$here/train.py" --header >"$table"
 for run in "${runs[@]}"; do
   read -r model batch seq <<<"$run"
@@ -49,6 +59,13 @@ if (($(wc -l <"$table") < 2)); then
   exit 1
 fi
 echo "run.sh: $table"
-# What the planner says of them blind, and after learning from them, each model from the others.
-"$planner" estimate "$table" --blind | head -n 20
-"$planner" calibrate --from "$table" --name "$device-torch" --no-store -o "$out/profile.yaml" || true
+# What the planner says of them blind; after the calibration of the device, which has seen none of
+# them; and after learning from them, each model from the others.
+echo "run.sh: blind"
+"$planner" validate "$table" | tee "$out/blind.txt" | head -n 20
+if [[ -s $profile ]]; then
+  echo "run.sh: after the calibration of the device"
+  "$planner" validate "$table" --profile "$profile" | tee "$out/calibrated.txt" | head -n 20
+fi
+echo "run.sh: after learning from the runs, each model from the others"
+"$planner" calibrate --from "$table" --name "$device-torch" --no-store -o "$out/learnt.yaml" || true
