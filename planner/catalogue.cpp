@@ -64,6 +64,7 @@ struct Catalogue::Tables {
   Lazy<models::StepConstants> step;
   Lazy<models::StepSpread> spread;
   Lazy<models::StepReach> reach;
+  Lazy<models::ScalingLawTable> laws;
   Lazy<models::EquationRegister> equations;
   Lazy<models::SourceRegister> sources;
 
@@ -157,6 +158,9 @@ const models::StepSpread& Catalogue::step_spread() const {
 }
 const models::StepReach& Catalogue::step_reach() const {
   return tables_->read(tables_->reach, "step_reach.csv", models::StepReach::read);
+}
+const models::ScalingLawTable& Catalogue::scaling_laws() const {
+  return tables_->read(tables_->laws, "scaling_laws.csv", models::ScalingLawTable::read);
 }
 const models::EquationRegister& Catalogue::equations() const {
   return tables_->read(tables_->equations, "equations.csv", models::EquationRegister::read);

@@ -15,6 +15,7 @@
 #include "hardware/site.hpp"
 #include "models/architecture_catalogue.hpp"
 #include "models/registers.hpp"
+#include "models/scaling_law.hpp"
 #include "models/step_constants.hpp"
 #include "models/step_reach.hpp"
 #include "models/step_spread.hpp"
@@ -59,6 +60,8 @@ class Catalogue {
   const models::StepConstants& step_constants() const;
   const models::StepSpread& step_spread() const;
   const models::StepReach& step_reach() const;
+  /// What parameters and tokens say of the loss.
+  const models::ScalingLawTable& scaling_laws() const;
   const models::EquationRegister& equations() const;
   const models::SourceRegister& sources() const;
 

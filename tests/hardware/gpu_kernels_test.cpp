@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,9 @@
 // precision, written down here once more, whose gradients are differences.
 
 namespace pretrain::hardware {
+
+void PrintTo(const GpuShape& shape, std::ostream* out) { *out << shape.name; }
+
 namespace {
 
 CudaLibraries simulated() { return {PRETRAIN_SIM_CUDA, {PRETRAIN_SIM_CUDA}, {"libnone.so"}}; }
