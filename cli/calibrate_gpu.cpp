@@ -26,10 +26,6 @@ double part_of(const hardware::GpuBlockRates& b, GpuPart part) {
   return b.part_s[static_cast<std::size_t>(part)];
 }
 
-TextCell optional_cell(const std::optional<double>& value) {
-  return value ? TextCell{*value} : TextCell{};
-}
-
 std::string products_text(const GpuRates& rates, double peak, double peak_fp8) {
   TextTable table{{{"size", "Square product", false},
                    {"bf16", "bf16 TFLOP/s", true},

@@ -1,217 +1,58 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "cli/candidates.hpp"
 #include "cli/commands.hpp"
+#include "cli/format_compare.hpp"
+#include "cli/one_row.hpp"
 #include "cli/options.hpp"
-#include "cli/text_table.hpp"
-#include "models/core/number.hpp"
-#include "planner/run_columns.hpp"
-#include "planner/run_writer.hpp"
+#include "planner/plan_row.hpp"
 
 namespace pretrain::cli {
 
 namespace {
 
-using planner::Col;
-using planner::Key;
-
-/// Candidates typed on the command line: each option is one value for all, or one for each.
-class TypedCandidates {
+/// Whether a table says anything of plans, and how many rows it has.
+class StatedPlans : public planner::TableJob {
  public:
-  void add_options(CLI::App& sub) {
-    const auto add = [&](const char* name, Col col, const char* what) {
-      values_.push_back({col, {}});
-      options_.push_back({name, what});
-    };
-    add("--params", Col::params_b, "Parameters: 30e9,100e9 or 30B,100B");
-    add("--active-params", Col::active_params_b, "Parameters that a token meets");
-    add("--architecture", Col::architecture, "Shipped architectures");
-    add("--tokens", Col::tokens_b, "Training tokens: 600B,2T");
-    add("--device", Col::device, "Accelerators: A100,H100");
-    add("--devices", Col::devices, "Numbers of accelerators: 1024,2048");
-    add("--days", Col::days, "Durations: 30d,60d");
-    add("--mfu", Col::mfu, "Model FLOPs utilizations");
-    add("--pue", Col::pue, "Power usage effectiveness");
-    add("--region", Col::region, "Countries, cloud regions or eGRID subregions");
-    add("--intensity", Col::intensity_kg_per_kwh, "Carbon intensities in kg/kWh");
-    for (std::size_t i = 0; i < values_.size(); ++i) {
-      sub.add_option(options_[i].name, values_[i].cells, options_[i].what)->delimiter(',');
+  struct Seen : Part {
+    void clear() override {
+      rows = 0;
+      stated = false;
     }
-  }
-
-  bool any() const {
-    return std::any_of(values_.begin(), values_.end(),
-                       [](const auto& value) { return !value.cells.empty(); });
-  }
-
-  /// The candidates as a run table.
-  std::string table() const {
-    std::size_t count = 1;
-    for (const auto& value : values_) count = std::max(count, value.cells.size());
-    std::string text = "name";
-    for (std::size_t i = 0; i < values_.size(); ++i) {
-      const auto size = values_[i].cells.size();
-      if (size == 0) continue;
-      if (size != 1 && size != count) {
-        throw InputError({options_[i].name, 0, 0},
-                         fmt::format("{} values, where another option has {}", size, count),
-                         "give one value for all candidates, or one for each");
-      }
-      text += ',';
-      text += planner::column_of(values_[i].col).name;
-    }
-    text += '\n';
-    for (std::size_t row = 0; row < count; ++row) {
-      planner::append_csv_cell(text, name(row));
-      for (std::size_t i = 0; i < values_.size(); ++i) {
-        if (values_[i].cells.empty()) continue;
-        text += ',';
-        planner::append_csv_cell(text, cell(i, row));
-      }
-      text += '\n';
-    }
-    return text;
-  }
-
- private:
-  struct Values {
-    Col col;
-    std::vector<std::string> cells;
+    std::size_t rows = 0;
+    bool stated = false;
   };
-  struct Option {
-    const char* name;
-    const char* what;
-  };
-
-  std::string typed(std::size_t i, std::size_t row) const {
-    const auto& cells = values_[i].cells;
-    return cells.size() == 1 ? cells.front() : cells[row];
+  std::unique_ptr<Part> make_part() const override { return std::make_unique<Seen>(); }
+  void row(const planner::RunRow& row, Part& part) const override {
+    auto& seen = dynamic_cast<Seen&>(part);
+    ++seen.rows;
+    seen.stated = seen.stated || planner::states_plan(row);
   }
-
-  /// On the command line a count is absolute (30e9); in a table it is in billions.
-  std::string cell(std::size_t i, std::size_t row) const {
-    const std::string text = typed(i, row);
-    if (planner::column_of(values_[i].col).kind != planner::Kind::count) return text;
-    const auto parsed = parse_count(text);
-    if (!parsed.ok()) throw InputError({options_[i].name, 0, 0}, parsed.what, parsed.help);
-    constexpr double kBillion = 1e9;
-    constexpr double kFewest = 1e3;
-    if (parsed.value < kFewest) {
-      throw InputError({options_[i].name, 0, 0}, fmt::format("{} is very few", text),
-                       fmt::format("did you mean {}B, that is {}e9?", text, text));
-    }
-    std::string number;
-    planner::append_number(number, parsed.value / kBillion);
-    return number;
+  void deliver(Part& part) override {
+    const auto& seen = dynamic_cast<Seen&>(part);
+    rows += seen.rows;
+    stated = stated || seen.stated;
   }
+  void remark(const std::string&) override {}
 
-  /// What tells a candidate from the others.
-  std::string name(std::size_t row) const {
-    std::string text;
-    for (std::size_t i = 0; i < values_.size(); ++i) {
-      if (values_[i].cells.size() < 2) continue;
-      if (!text.empty()) text += ' ';
-      const auto& column = planner::column_of(values_[i].col);
-      const auto parsed = column.kind == planner::Kind::count ? parse_count(typed(i, row))
-                                                              : ParsedNumber{0, "text", ""};
-      text += parsed.ok() ? count_for_people(parsed.value) : typed(i, row);
-      if (values_[i].col == Col::devices) text += " devices";
-    }
-    return text.empty() ? "candidate" : text;
-  }
-
-  std::vector<Values> values_;
-  std::vector<Option> options_;
+  std::size_t rows = 0;
+  bool stated = false;
 };
-
-struct Line {
-  std::string key;
-  std::string header;
-  std::vector<std::optional<double>> values;
-  bool count = false;
-};
-
-std::vector<Line> lines_of(const std::vector<ReportRow>& rows) {
-  std::vector<Line> lines;
-  const auto add = [&](std::string key, std::string header, bool count, auto get) {
-    Line line{std::move(key), std::move(header), {}, count};
-    for (const auto& row : rows) line.values.push_back(row.ok ? get(row) : std::nullopt);
-    if (std::any_of(line.values.begin(), line.values.end(), [](const auto& v) { return !!v; })) {
-      lines.push_back(std::move(line));
-    }
-  };
-  const auto add_key = [&](Key key, bool count = false) {
-    const auto& info = planner::info_of(key);
-    const std::string unit = info.unit == "1" ? "" : fmt::format(" [{}]", info.unit);
-    add(std::string{info.name}, std::string{info.name} + unit, count,
-        [key](const ReportRow& row) { return (*row.predicted)[key]; });
-  };
-  add_key(Key::total_params, true);
-  add_key(Key::active_params, true);
-  add("tokens", "tokens", true, [](const ReportRow& row) { return row.tokens; });
-  add("devices", "devices", false, [](const ReportRow& row) { return row.devices; });
-  for (const Key key :
-       {Key::training_flops, Key::mfu, Key::tokens_per_s_per_device, Key::memory_gib_per_device,
-        Key::training_days, Key::device_hours, Key::device_power_w, Key::device_energy_mwh,
-        Key::node_energy_mwh, Key::facility_energy_mwh, Key::operational_tco2e, Key::embodied_tco2e,
-        Key::total_tco2e}) {
-    add_key(key);
-  }
-  return lines;
-}
-
-std::optional<double> ratio(const Line& line, std::size_t i) {
-  if (!line.values[i] || !line.values.front() || *line.values.front() == 0.0) return std::nullopt;
-  return *line.values[i] / *line.values.front();
-}
-
-TextTable side_by_side(const std::vector<ReportRow>& rows, const std::vector<Line>& lines,
-                       bool rounded) {
-  std::vector<TextTable::Column> columns{{"quantity", "", false}};
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    columns.push_back({rows[i].name, rows[i].name, true});
-    if (i > 0) columns.push_back({"ratio_" + rows[i].name, "/ first", true});
-  }
-  TextTable table{std::move(columns)};
-  for (const auto& line : lines) {
-    std::vector<TextCell> cells{rounded ? line.header : line.key};
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const auto value = line.values[i];
-      cells.push_back(!value                  ? TextCell{}
-                      : rounded && line.count ? TextCell{count_for_people(*value)}
-                                              : TextCell{*value});
-      if (i == 0) continue;
-      const auto factor = ratio(line, i);
-      cells.push_back(!factor   ? TextCell{}
-                      : rounded ? TextCell{fmt::format("x{:.3g}", *factor)}
-                                : TextCell{*factor});
-    }
-    table.add(std::move(cells));
-  }
-  return table;
-}
-
-std::string json_ratios(const std::vector<ReportRow>& rows, const std::vector<Line>& lines) {
-  auto list = nlohmann::ordered_json::array();
-  for (std::size_t i = 1; i < rows.size(); ++i) {
-    auto ratios = nlohmann::ordered_json::object();
-    for (const auto& line : lines) {
-      if (const auto factor = ratio(line, i)) ratios[line.key] = *factor;
-    }
-    list.push_back({{"name", rows[i].name}, {"ratios", std::move(ratios)}});
-  }
-  return "\"compared_to_first\": " + list.dump() + ",\n";
-}
 
 struct CompareCommand {
   TableOptions table;
   std::string file;
   TypedCandidates typed;
+  std::vector<std::string> lever_words;
+  bool levers = false;
+  bool plot = false;
+  bool details = false;
 
   Exit run() const {
     if (file.empty() == !typed.any()) {
@@ -226,53 +67,112 @@ struct CompareCommand {
     if (format == Format::jsonl) {
       throw InputError({"--format", 0, 0}, "compare has no jsonl output", "use --format json");
     }
+    const bool from_file = !typed.any();
     if (format != Format::json) options.format = Format::table;
-    const bool from_file = typed.any() == false;
-    std::istringstream text{from_file ? std::string{} : typed.table()};
-    std::optional<InputFile> input;
-    if (from_file) input.emplace(file);
-    const std::string name = from_file ? input->name() : "command line";
+    std::string text;
+    // Where no plan is stated, the fastest that fits is a plan to choose by.
+    if (!from_file && !plan_typed) options.estimate.plan = planner::PlanMode::best;
+    if (from_file) {
+      std::ostringstream whole;
+      whole << InputFile{file}.stream().rdbuf();
+      text = whole.str();
+      StatedPlans plans;
+      std::istringstream in{text};
+      planner::read_run_table(in, file, 1, plans);
+      constexpr std::size_t kQuick = 64;
+      if (!plan_typed && !plans.stated && plans.rows <= kQuick) {
+        options.estimate.plan = planner::PlanMode::best;
+      }
+    } else {
+      text = typed.table(*catalogue, [&](const std::string& trial) {
+        auto quietly = options;
+        quietly.format = Format::table;
+        quietly.quiet = true;
+        quietly.where.clear();
+        EstimateJob job{"command line", *catalogue, quietly, nullptr, nullptr};
+        std::istringstream in{trial};
+        planner::read_run_table(in, "command line", 1, job);
+        return job.rows();
+      });
+    }
+    const std::string name = from_file ? InputFile{file}.name() : "command line";
     EstimateJob job{name, *catalogue, options, nullptr, nullptr};
-    planner::read_run_table(from_file ? input->stream() : text, name, 1, job);
+    std::istringstream in{text};
+    planner::read_run_table(in, name, 1, job);
     job.finish();
-    const auto lines = lines_of(job.rows());
     const auto& rows = job.rows();
+    const bool experts = std::any_of(
+        rows.begin(), rows.end(), [](const ReportRow& row) { return row.candidate.experts > 1; });
+    const auto& law = typed.law(*catalogue, experts);
+    auto c = compared(rows, law);
+    c.solved = typed.solved();
+    if (levers || !lever_words.empty()) {
+      if (!rows.empty() && rows.front().ok) {
+        OneRow first{table.where};
+        std::istringstream again{text};
+        planner::read_run_table(again, name, 1, first);
+        c.levers =
+            pull_levers(first.row(), rows.front(), lever_targets(lever_words),
+                        catalogue->scaling_laws().usual(true), law, options.estimate, *catalogue);
+      }
+    }
     std::string answer;
     switch (format) {
       case Format::json:
-        answer = json_document(*catalogue, job.json_runs(), json_ratios(rows, lines));
+        answer = json_document(*catalogue, job.json_runs(), compare_json(c));
         break;
       case Format::csv:
-        answer = side_by_side(rows, lines, false).csv();
+        answer = compare_csv(c);
         break;
       case Format::markdown:
-        answer = side_by_side(rows, lines, true).markdown() + refusals(rows);
+        answer = compare_markdown(c) + refusals(rows);
         break;
-      default:
-        answer =
-            side_by_side(rows, lines, true).for_people(table.output.empty() && color_wanted()) +
-            "\n" + footnotes(rows);
-        for (const auto& section :
-             {intervals_text(rows), beside_text(rows), filled_in_text(rows)}) {
-          if (!section.empty()) answer += "\n" + section;
+      default: {
+        const bool terminal = table.output.empty() && isatty(STDOUT_FILENO) != 0;
+        answer = compare_table(c, table.output.empty() && color_wanted(), plot || terminal);
+        constexpr std::size_t kFew = 6;
+        if (rows.size() <= kFew) {
+          if (const auto intervals = intervals_text(rows); !intervals.empty()) {
+            answer += "\n" + intervals;
+          }
+          if (const auto beside = beside_text(rows); !beside.empty()) answer += "\n" + beside;
+          if (const auto filled = filled_in_text(rows); !filled.empty()) {
+            answer +=
+                details ? "\n" + filled : "--details tells what was filled in, and from where.\n";
+          }
         }
         answer += refusals(rows);
         break;
+      }
     }
     write_answer(table.output, answer);
     return job.exit();
   }
+
+  bool plan_typed = false;
 };
 
 }  // namespace
 
 void add_compare_command(CLI::App& app, Exit& exit) {
   auto command = std::make_shared<CompareCommand>();
-  CLI::App* sub = app.add_subcommand("compare", "Candidates side by side, each against the first");
+  CLI::App* sub = app.add_subcommand(
+      "compare", "Candidates beside each other: loss, time, energy, carbon, cost");
   sub->add_option("file", command->file, "Run table, CSV or YAML; - is standard input");
   add_table_options(*sub, command->table);
   command->typed.add_options(*sub);
-  sub->callback([command, &exit] { exit = command->run(); });
+  sub->add_flag("--levers", command->levers,
+                "What model, machine, PUE and region save from the first candidate, alone and "
+                "together, and what else could be done to the model");
+  sub->add_option(
+      "--lever", command->lever_words,
+      "Where a lever goes: device=H200, pue=1.1, region=SE, model=sparse, teacher=70e9");
+  sub->add_flag("--plot", command->plot, "Loss against carbon in characters, also when piped");
+  sub->add_flag("--details", command->details, "Also what was filled in, and from where");
+  sub->callback([command, sub, &exit] {
+    command->plan_typed = sub->count("--plan") > 0 || command->table.choose_plan;
+    exit = command->run();
+  });
 }
 
 }  // namespace pretrain::cli

@@ -16,6 +16,7 @@
 #include "cli/files.hpp"
 #include "db/store.hpp"
 #include "planner/beside.hpp"
+#include "planner/candidate.hpp"
 #include "planner/estimate.hpp"
 #include "planner/predicted.hpp"
 #include "planner/run_table.hpp"
@@ -75,6 +76,9 @@ struct ReportRow {
   std::vector<ReportedNumber> reported;
   std::vector<FilledIn> filled_in;
   std::vector<planner::Line> beside;  ///< those that were asked for
+  planner::Candidate candidate;
+  std::optional<double> pue;
+  bool region_named = false;
   std::string proof;
 
   const ReportedNumber* find(planner::Key key) const;

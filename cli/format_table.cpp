@@ -510,6 +510,9 @@ ReportRow report_row(const planner::RunRow& row, const planner::Result& result,
   for (auto& line : planner::lines_beside(row, result, catalogue)) {
     if (line.asked) report.beside.push_back(std::move(line));
   }
+  report.candidate = planner::candidate_of(row, result, catalogue);
+  if (s.pue) report.pue = *s.pue;
+  report.region_named = s.region != nullptr;
   if (explain) report.proof = proof_text(report.name, row, result, catalogue);
   return report;
 }

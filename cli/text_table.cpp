@@ -12,6 +12,11 @@
 
 namespace pretrain::cli {
 
+TextCell optional_cell(const std::optional<double>& value) {
+  if (!value) return {};
+  return *value;
+}
+
 namespace {
 
 /// Columns that a UTF-8 text takes on a terminal, one per character.

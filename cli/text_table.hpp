@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -9,6 +10,9 @@ namespace pretrain::cli {
 
 /// A cell: nothing, a text, or a number.
 using TextCell = std::variant<std::monostate, std::string, double>;
+
+/// Nothing where the value is absent.
+TextCell optional_cell(const std::optional<double>& value);
 
 /// A table for people or programs: headers and rows, written in one of several formats.
 class TextTable {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -30,6 +31,13 @@ void set_cell(RunRow& row, Col col, std::string_view cell) {
 void clear_plan(RunRow& row) {
   for (const auto col : kPlanColumns) row.unset(col);
   for (const auto col : kMeasuredColumns) row.unset(col);
+}
+
+bool states_plan(const RunRow& row) {
+  constexpr std::array kSpeed{Col::mfu, Col::achieved_tflops};
+  const auto has = [&](Col col) { return row.has(col); };
+  return std::any_of(kPlanColumns.begin(), kPlanColumns.end(), has) ||
+         std::any_of(kSpeed.begin(), kSpeed.end(), has);
 }
 
 RunRow row_of_plan(const RunRow& row, const FoundPlan& p, std::vector<std::string>& texts) {

@@ -1,4 +1,7 @@
+#include <fmt/format.h>
+
 #include <cmath>
+#include <set>
 
 #include "tests/cli/json_schema.hpp"
 #include "tests/cli/program.hpp"
@@ -89,8 +92,11 @@ TEST(CompareCommand, FileAndTypedCandidatesAreOne) {
     EXPECT_EQ(planner.run(arguments).json()["runs"][1]["predicted"], words["runs"][1]["predicted"])
         << params;
   }
-  // Estimate and compare say the same about a run.
-  EXPECT_EQ(planner({"estimate", "c.csv", "--format", "json"}).json()["runs"], file["runs"]);
+  // Estimate and compare say the same about a run, with the same plan.
+  EXPECT_EQ(planner({"estimate", "c.csv", "--plan", "best", "--format", "json"}).json()["runs"],
+            file["runs"]);
+  EXPECT_EQ(planner({"estimate", "c.csv", "--format", "json"}).json()["runs"],
+            planner({"compare", "c.csv", "--plan", "given", "--format", "json"}).json()["runs"]);
 }
 
 TEST(CompareCommand, FormatsForPeopleAndSheets) {
@@ -101,7 +107,8 @@ TEST(CompareCommand, FormatsForPeopleAndSheets) {
   EXPECT_CONTAINS(table.out, "100B 2048 devices");
   EXPECT_CONTAINS(table.out, "facility_energy_mwh [MWh]");
   EXPECT_CONTAINS(table.out, "x4");
-  EXPECT_CONTAINS(table.out, "Filled in");
+  EXPECT_CONTAINS(table.out, "--details tells what was filled in");
+  EXPECT_CONTAINS(planner.run(typed({"--details"})).out, "Filled in");
   EXPECT_FALSE(contains(table.out, "\x1b"));
   const CsvAnswer csv{planner.run(typed({"--format", "csv"})).out};
   const auto json = planner.run(typed({"--format", "json"})).json()["runs"];
@@ -143,6 +150,171 @@ TEST(CompareCommand, WrongCandidatesAreRefused) {
   const auto unknown = planner({"compare", "--params", "30B,100B", "--device", "A100,A1000"});
   EXPECT_EQ(unknown.status, 2);
   EXPECT_CONTAINS(unknown.err, "unknown device 'A1000'");
+}
+
+std::vector<std::string> sized(std::vector<std::string> more) {
+  std::vector<std::string> words{"compare",  "--device", "H100",     "--devices", "1024",
+                                 "--region", "FR",       "--format", "json"};
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+TEST(CompareCommand, LossFollowsTheLawThatIsNamed) {
+  const Program planner;
+  const auto loss = [&](std::vector<std::string> more, std::size_t i = 0) {
+    more.insert(more.begin(), {"--params", "70e9,7e9", "--tokens", "1.4e12,140e9"});
+    return planner.run(sized(more)).json()["candidates"][i]["expected_loss"].get<double>();
+  };
+  EXPECT_NEAR(loss({}),
+              1.8172 + 482.01 / std::pow(70e9, 0.3478) + 2085.43 / std::pow(1.4e12, 0.3658), 1e-9);
+  EXPECT_NEAR(loss({"--law", "hoffmann-2022"}),
+              1.6934 + 406.4 / std::pow(70e9, 0.3392) + 410.7 / std::pow(1.4e12, 0.2849), 1e-9);
+  EXPECT_GT(loss({}, 1), loss({}));
+  const auto unknown = planner.run(sized({"--params", "7e9", "--tokens", "1e12", "--law", "x"}));
+  EXPECT_EQ(unknown.status, 2);
+  EXPECT_CONTAINS(unknown.err,
+                  "there are 'besiroglu-2024', 'hoffmann-2022' and 'ludziejewski-2025'");
+  // A mixture is compared by the law that knows experts, and so is what stands beside it.
+  const auto mixed =
+      planner
+          .run(sized({"--params", "47e9,13e9", "--active-params", "13e9,13e9", "--tokens", "1e12"}))
+          .json();
+  EXPECT_EQ(mixed["scaling_law"]["id"], "ludziejewski-2025");
+  EXPECT_LT(mixed["candidates"][0]["expected_loss"], mixed["candidates"][1]["expected_loss"]);
+}
+
+TEST(CompareCommand, SizesAreSolvedFor) {
+  const Program planner;
+  // The middle one is the best for the work.
+  const auto work = planner.run(sized({"--compute", "1e24"})).json();
+  ASSERT_EQ(work["candidates"].size(), 5U);
+  for (const std::size_t i : {0U, 1U, 3U, 4U}) {
+    EXPECT_GT(work["candidates"][i]["expected_loss"], work["candidates"][2]["expected_loss"]);
+  }
+  for (const auto& run : work["runs"]) {
+    EXPECT_NEAR(run["predicted"]["training_flops"]["value"].get<double>() / 1e24, 1, 0.02);
+  }
+  EXPECT_CONTAINS(work["solved"].get<std::string>(), "The least loss for 1e24 FLOP");
+  // All reach the loss that is asked for; the middle one with the least work.
+  const auto loss = planner.run(sized({"--loss", "2"})).json();
+  for (std::size_t i = 0; i < loss["candidates"].size(); ++i) {
+    EXPECT_NEAR(loss["candidates"][i]["expected_loss"].get<double>(), 2, 1e-6);
+  }
+  const auto never = planner.run(sized({"--loss", "1.9", "--params", "7e9"}));
+  EXPECT_EQ(never.status, 2);
+  EXPECT_CONTAINS(never.err, "7B never reaches 1.9, however many tokens");
+  EXPECT_CONTAINS(planner.run(sized({"--loss", "1.8"})).err, "below what any model reaches");
+  // Limits are met, and neighbors in size do worse.
+  struct Case {
+    std::vector<std::string> words;
+    const char* key;
+    double most;
+  };
+  for (const auto& one : {Case{{"--max-tco2e", "20"}, "total_tco2e", 20},
+                          Case{{"--max-energy-mwh", "400"}, "facility_energy_mwh", 400},
+                          Case{{"--max-days", "10d"}, "training_days", 10}}) {
+    const auto answer = planner.run(sized(one.words)).json();
+    const auto& candidates = answer["candidates"];
+    ASSERT_EQ(candidates.size(), 3U) << one.key;
+    for (const auto& run : answer["runs"]) {
+      EXPECT_NEAR(run["predicted"][one.key]["value"].get<double>() / one.most, 1, 1e-3) << one.key;
+    }
+    EXPECT_LT(candidates[1]["expected_loss"], candidates[0]["expected_loss"]) << one.key;
+    EXPECT_LT(candidates[1]["expected_loss"], candidates[2]["expected_loss"]) << one.key;
+  }
+  EXPECT_CONTAINS(planner.run(sized({"--max-cost", "1e6"})).err, "--price-per-device-hour");
+  EXPECT_CONTAINS(planner.run(sized({"--compute", "1e24", "--tokens", "1e12"})).err,
+                  "tokens are solved for");
+}
+
+TEST(CompareCommand, WhatIsSharedCancels) {
+  const Program planner;
+  const auto less = [&](std::vector<std::string> more) {
+    std::vector<std::string> words{"compare", "--format", "json", "--tokens", "1e12"};
+    words.insert(words.end(), more.begin(), more.end());
+    return planner.run(words)
+        .json()["compared_to_first"][0]["probability_less_than_first"]
+        .get<double>();
+  };
+  const std::vector<std::string> same{"--device", "H100", "--devices", "512", "--region", "FR"};
+  const auto of = [&](std::vector<std::string> more) {
+    more.insert(more.end(), same.begin(), same.end());
+    return less(more);
+  };
+  // A tenth less is likely less on the same site, by far.
+  EXPECT_GT(of({"--params", "30e9,20e9"}), 0.95);
+  EXPECT_LT(of({"--params", "20e9,30e9"}), 0.05);
+  EXPECT_NEAR(of({"--params", "20e9,20.01e9"}), 0.5, 0.1);
+  EXPECT_NEAR(of({"--params", "20e9,25e9"}) + of({"--params", "25e9,20e9"}), 1, 0.02);
+  // On two sites, whose grids and PUEs differ on their own, it is less certain.
+  const std::vector<std::string> sites{"--params",  "20e9,24e9", "--device",   "H100",
+                                       "--devices", "512",       "--intensity"};
+  auto one = sites;
+  one.push_back("0.3,0.3");
+  auto two = sites;
+  two.push_back("0.3,0.3001");
+  EXPECT_LE(less(one), less(two) + 0.01);
+}
+
+TEST(CompareCommand, LeversSaveAloneAndTogether) {
+  const Program planner;
+  const auto answer = planner({"compare", "--params", "70e9", "--tokens", "300e9", "--device",
+                               "A100", "--devices", "1024", "--pue", "1.5", "--intensity", "0.4",
+                               "--levers", "--lever", "teacher=200e9", "--format", "json"})
+                          .json();
+  double before = answer["runs"][0]["predicted"]["total_tco2e"]["value"];
+  const double base = before;
+  double product = 1;
+  int sites = 0;
+  std::set<std::string> models;
+  for (const auto& lever : answer["levers"]) {
+    if (lever["kind"] == "model") {
+      models.insert(lever["lever"]);
+      continue;
+    }
+    ++sites;
+    const double together = lever["total_tco2e_together"];
+    EXPECT_LT(together, before) << lever;
+    before = together;
+    product *= lever["total_tco2e_alone"].get<double>() / base;
+  }
+  EXPECT_EQ(sites, 4);
+  // Factors of one chain: together they are about their product.
+  EXPECT_NEAR(std::log(before / base) / std::log(product), 1, 0.2);
+  EXPECT_TRUE(models.contains("sparse twin"));
+  EXPECT_TRUE(models.contains("distillation"));
+  const auto text = planner({"compare", "--params", "70e9", "--tokens", "300e9", "--device", "A100",
+                             "--devices", "1024", "--pue", "1.5", "--intensity", "0.4", "--lever",
+                             "device=H200", "--lever", "region=FR"});
+  EXPECT_CONTAINS(text.out, "H200 instead of a100-sxm-80");
+  EXPECT_CONTAINS(text.out, "FR instead of 0.4 kg/kWh");
+  EXPECT_CONTAINS(text.out, "All together -");
+  EXPECT_CONTAINS(planner({"compare", "--params", "7e9", "--tokens", "1e12", "--device", "A100",
+                           "--lever", "speed=9"})
+                      .err,
+                  "'speed=9' is no lever");
+}
+
+TEST(CompareCommand, ManyCandidatesStandBelowEachOther) {
+  const Program planner;
+  std::string table = "name,params_b,tokens_b,device,devices,region\n";
+  for (int i = 1; i <= 500; ++i) {
+    table += fmt::format("m{},{},{},h100-sxm,256,FR\n", i, i, 20 * i);
+  }
+  planner.write("many.csv", table);
+  const auto text = planner({"compare", "many.csv"});
+  EXPECT_EQ(text.status, 0) << text.err;
+  EXPECT_CONTAINS(text.out, "460 more: --format csv has all.");
+  EXPECT_LT(count_of(text.out, "\n"), 80U);
+  const CsvAnswer csv{planner({"compare", "many.csv", "--format", "csv"}).out};
+  EXPECT_EQ(csv.rows.size(), 500U);
+  EXPECT_EQ(csv.rows[0].at("name"), "m1");
+  EXPECT_GT(std::stod(csv.rows[9].at("expected_loss")),
+            std::stod(csv.rows[99].at("expected_loss")));
+  const auto plot = planner({"compare", "--params", "1e9,7e9", "--tokens", "1e12", "--device",
+                             "H100", "--region", "FR", "--plot"});
+  EXPECT_CONTAINS(plot.out, "Loss against carbon");
+  EXPECT_CONTAINS(plot.out, "a 1B");
 }
 
 }  // namespace

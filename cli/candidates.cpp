@@ -1,0 +1,417 @@
+#include "cli/candidates.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
+
+#include "cli/text_table.hpp"
+#include "models/core/number.hpp"
+#include "models/core/text.hpp"
+#include "planner/run_writer.hpp"
+
+namespace pretrain::cli {
+
+namespace {
+
+using planner::Col;
+using planner::Key;
+
+constexpr double kBillion = 1e9;
+constexpr double kFlopPer = 6;  // FLOP of a parameter and token
+
+std::string billions(double count) {
+  std::string text;
+  planner::append_number(text, count / kBillion);
+  return text;
+}
+
+/// A size as people name models: two digits.
+double rounded(double count) {
+  const double scale = std::pow(10, std::floor(std::log10(count)) - 1);
+  return std::round(count / scale) * scale;
+}
+
+}  // namespace
+
+void TypedCandidates::add_options(CLI::App& sub) {
+  const auto add = [&](const char* name, Col col, const char* what) {
+    values_.push_back({col, {}});
+    options_.push_back({name, what});
+  };
+  add("--params", Col::params_b, "Parameters: 30e9,100e9 or 30B,100B");
+  add("--active-params", Col::active_params_b, "Parameters that a token meets");
+  add("--architecture", Col::architecture, "Shipped architectures, or files of them");
+  add("--tokens", Col::tokens_b, "Training tokens: 600B,2T");
+  add("--device", Col::device, "Accelerators: A100,H100");
+  add("--devices", Col::devices, "Numbers of accelerators: 1024,2048");
+  add("--days", Col::days, "Durations: 30d,60d");
+  add("--mfu", Col::mfu, "Model FLOPs utilizations");
+  add("--pue", Col::pue, "Power usage effectiveness");
+  add("--region", Col::region, "Countries, cloud regions or eGRID subregions");
+  add("--intensity", Col::intensity_kg_per_kwh, "Carbon intensities in kg/kWh");
+  add("--dtype", Col::dtype, "Number formats: bf16,fp8");
+  for (std::size_t i = 0; i < values_.size(); ++i) {
+    sub.add_option(options_[i].name, values_[i].cells, options_[i].what)->delimiter(',');
+  }
+  auto* compute = sub.add_option("--compute", compute_,
+                                 "Training work, 1e24 FLOP: sizes around the best for it, or the "
+                                 "tokens that each of --params gets");
+  auto* loss = sub.add_option("--loss", loss_,
+                              "Loss to reach, nats per token: sizes around the cheapest, or the "
+                              "tokens that each of --params needs")
+                   ->check(CLI::Range(0.1, 10.0));
+  std::vector<CLI::Option*> limits;
+  const auto cap = [&](const char* name, auto& value, const char* what) {
+    limits.push_back(sub.add_option(name, value, what)->excludes(compute)->excludes(loss));
+    for (std::size_t i = 0; i + 1 < limits.size(); ++i) limits.back()->excludes(limits[i]);
+    return limits.back();
+  };
+  cap("--max-tco2e", max_tco2e_, "The least loss for so much carbon, operational and embodied")
+      ->check(CLI::PositiveNumber);
+  cap("--max-energy-mwh", max_energy_, "The least loss for so much facility energy")
+      ->check(CLI::PositiveNumber);
+  cap("--max-days", max_days_, "The least loss in so much time: 30d");
+  cap("--max-cost", max_cost_, "The least loss for so much money (with a price)")
+      ->check(CLI::PositiveNumber);
+  compute->excludes(loss);
+  sub.add_option("--law", law_,
+                 "Scaling law of the loss: besiroglu-2024 (the default), hoffmann-2022, "
+                 "ludziejewski-2025 (the default with experts)");
+}
+
+bool TypedCandidates::any() const {
+  return !compute_.empty() || loss_ || limit() ||
+         std::any_of(values_.begin(), values_.end(),
+                     [](const auto& value) { return !value.cells.empty(); });
+}
+
+const models::ScalingLaw& TypedCandidates::law(const planner::Catalogue& catalogue,
+                                               bool experts) const {
+  const auto& laws = catalogue.scaling_laws();
+  if (law_.empty()) return laws.usual(experts);
+  if (const auto* found = laws.find(law_)) return *found;
+  std::vector<std::string> names;
+  for (const auto name : laws.names()) names.emplace_back(name);
+  throw InputError({"--law", 0, 0}, fmt::format("no law '{}'", shortened(law_)),
+                   fmt::format("there are {}", quoted_list(names, "and")));
+}
+
+std::optional<TypedCandidates::Limit> TypedCandidates::limit() const {
+  if (max_tco2e_) return Limit{Key::total_tco2e, "--max-tco2e", "a limit in t CO2e", *max_tco2e_};
+  if (max_energy_) {
+    return Limit{Key::facility_energy_mwh, "--max-energy-mwh", "a limit in MWh", *max_energy_};
+  }
+  if (max_cost_) return Limit{Key::device_hours, "--max-cost", "a cost", *max_cost_};
+  if (max_days_.empty()) return std::nullopt;
+  const auto days = parse_days(max_days_);
+  if (!days.ok() || !(days.value > 0)) {
+    throw InputError({"--max-days", 0, 0}, fmt::format("'{}' is no duration", shortened(max_days_)),
+                     "write 30, 30d, 12h or 8w");
+  }
+  return Limit{Key::training_days, "--max-days", "a limit in days", days.value};
+}
+
+std::size_t TypedCandidates::place_of(Col col) const {
+  return static_cast<std::size_t>(
+      std::find_if(values_.begin(), values_.end(), [&](const auto& v) { return v.col == col; }) -
+      values_.begin());
+}
+
+std::size_t TypedCandidates::count() const {
+  std::size_t count = 1;
+  for (const auto& value : values_) count = std::max(count, value.cells.size());
+  for (std::size_t i = 0; i < values_.size(); ++i) {
+    const auto size = values_[i].cells.size();
+    if (size > 1 && size != count) {
+      throw InputError({options_[i].name, 0, 0},
+                       fmt::format("{} values, where another option has {}", size, count),
+                       "give one value for all candidates, or one for each");
+    }
+  }
+  return count;
+}
+
+std::string TypedCandidates::typed(std::size_t i, std::size_t row) const {
+  const auto& cells = values_[i].cells;
+  return cells.empty() ? std::string{} : cells.size() == 1 ? cells.front() : cells[row];
+}
+
+double TypedCandidates::number(std::size_t i, std::size_t row) const {
+  const std::string text = typed(i, row);
+  const auto parsed = parse_count(text);
+  if (!parsed.ok()) throw InputError({options_[i].name, 0, 0}, parsed.what, parsed.help);
+  constexpr double kFewest = 1e3;
+  if (parsed.value < kFewest) {
+    throw InputError({options_[i].name, 0, 0}, fmt::format("{} is very few", text),
+                     fmt::format("did you mean {}B, that is {}e9?", text, text));
+  }
+  return parsed.value;
+}
+
+/// On the command line a count is absolute (30e9); in a table it is in billions.
+std::string TypedCandidates::cell(std::size_t i, std::size_t row) const {
+  if (values_[i].cells.empty()) return {};
+  if (planner::column_of(values_[i].col).kind != planner::Kind::count) return typed(i, row);
+  return billions(number(i, row));
+}
+
+/// What tells a candidate from the others.
+std::string TypedCandidates::name(std::size_t row) const {
+  std::string text;
+  for (std::size_t i = 0; i < values_.size(); ++i) {
+    if (values_[i].cells.size() < 2) continue;
+    if (!text.empty()) text += ' ';
+    const auto& column = planner::column_of(values_[i].col);
+    const auto parsed = column.kind == planner::Kind::count ? parse_count(typed(i, row))
+                                                            : ParsedNumber{0, "text", ""};
+    text += parsed.ok() ? count_for_people(parsed.value) : typed(i, row);
+    if (values_[i].col == Col::devices) text += " devices";
+    if (values_[i].col == Col::active_params_b) text += " active";
+    if (values_[i].col == Col::days) text += " days";
+  }
+  return text.empty() ? "candidate" : text;
+}
+
+std::vector<TypedCandidates::Candidate> TypedCandidates::as_typed() const {
+  std::vector<Candidate> candidates;
+  const std::size_t n = count();
+  for (std::size_t row = 0; row < n; ++row) {
+    Candidate c{name(row), {}};
+    for (std::size_t i = 0; i < values_.size(); ++i) c.cells.push_back(cell(i, row));
+    // One that meets all of itself is dense.
+    auto& met = c.cells[place_of(Col::active_params_b)];
+    if (met == c.cells[place_of(Col::params_b)]) met.clear();
+    candidates.push_back(std::move(c));
+  }
+  return candidates;
+}
+
+TypedCandidates::Candidate TypedCandidates::sized(const Candidate& like, double params,
+                                                  double tokens) const {
+  Candidate c = like;
+  c.cells[place_of(Col::params_b)] = billions(params);
+  c.cells[place_of(Col::tokens_b)] = billions(tokens);
+  c.name = fmt::format("{} on {}", count_for_people(params), count_for_people(tokens));
+  return c;
+}
+
+/// Of a typed mixture: from total and met parameters.
+double TypedCandidates::experts(std::size_t row) const {
+  const auto met = place_of(Col::active_params_b);
+  const auto all = place_of(Col::params_b);
+  if (values_[met].cells.empty() || values_[all].cells.empty()) return 1;
+  constexpr double kFeedForward = 2.0 / 3;
+  return std::max(1.0, 1 + (number(all, row) / number(met, row) - 1) / kFeedForward);
+}
+
+std::string TypedCandidates::text_of(const std::vector<Candidate>& candidates) const {
+  std::vector<bool> used(values_.size());
+  for (const auto& c : candidates) {
+    for (std::size_t i = 0; i < used.size(); ++i) used[i] = used[i] || !c.cells[i].empty();
+  }
+  const auto met = place_of(Col::active_params_b);
+  std::string text = "name,type";
+  for (std::size_t i = 0; i < used.size(); ++i) {
+    if (used[i]) text += fmt::format(",{}", planner::column_of(values_[i].col).name);
+  }
+  text += '\n';
+  for (const auto& c : candidates) {
+    planner::append_csv_cell(text, c.name);
+    text += c.cells[met].empty() ? "," : ",moe";
+    for (std::size_t i = 0; i < used.size(); ++i) {
+      if (!used[i]) continue;
+      text += ',';
+      planner::append_csv_cell(text, c.cells[i]);
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+namespace {
+
+/// Sizes of models around one, in steps of two.
+std::vector<double> around(double params, int below, int above) {
+  std::vector<double> sizes;
+  for (int step = -below; step <= above; ++step) {
+    sizes.push_back(rounded(params * std::pow(2, step)));
+  }
+  return sizes;
+}
+
+}  // namespace
+
+std::vector<TypedCandidates::Candidate> TypedCandidates::of_work(
+    double flop, const models::ScalingLaw& law) const {
+  const auto like = as_typed();
+  std::vector<Candidate> candidates;
+  const auto params_at = place_of(Col::params_b);
+  if (!values_[params_at].cells.empty()) {
+    const auto met = place_of(Col::active_params_b);
+    for (std::size_t row = 0; row < like.size(); ++row) {
+      const double params = number(params_at, row);
+      const double working = values_[met].cells.empty() ? params : number(met, row);
+      candidates.push_back(sized(like[row], params, flop / (kFlopPer * working)));
+    }
+    return candidates;
+  }
+  const auto best = law.optimum(flop);
+  solved_ = fmt::format("The least loss for {} FLOP: {} parameters on {} tokens ({:.0f} each).",
+                        compute_, count_for_people(best.params), count_for_people(best.tokens),
+                        best.tokens / best.params);
+  for (const double params : around(best.params, 2, 2)) {
+    candidates.push_back(sized(like.front(), params, flop / (kFlopPer * params)));
+  }
+  return candidates;
+}
+
+std::vector<TypedCandidates::Candidate> TypedCandidates::of_loss(
+    const models::ScalingLaw& law) const {
+  const auto like = as_typed();
+  const double loss = *loss_;
+  const auto cheapest = law.cheapest(loss);
+  if (!cheapest) {
+    throw InputError(
+        {"--loss", 0, 0},
+        fmt::format("{} is below what any model reaches by {}, {}", loss, law.id, law.irreducible),
+        "ask for more, or choose another --law");
+  }
+  const auto params_at = place_of(Col::params_b);
+  const auto met = place_of(Col::active_params_b);
+  std::vector<Candidate> candidates;
+  if (!values_[params_at].cells.empty()) {
+    for (std::size_t row = 0; row < like.size(); ++row) {
+      const double params = number(params_at, row);
+      const double working = values_[met].cells.empty() ? params : number(met, row);
+      const auto tokens = law.tokens_for(loss, working, experts(row));
+      if (!tokens) {
+        throw InputError(
+            {"--params", 0, 0},
+            fmt::format("{} never reaches {}, however many tokens: by {} its least is {:.3f}",
+                        count_for_people(params), loss, law.id,
+                        law.irreducible + law.of_params(working, experts(row))),
+            fmt::format("the cheapest is {}", count_for_people(cheapest->params)));
+      }
+      candidates.push_back(sized(like[row], params, *tokens));
+    }
+    return candidates;
+  }
+  solved_ = fmt::format("The least work for a loss of {}: {} parameters on {} tokens.", loss,
+                        count_for_people(cheapest->params), count_for_people(cheapest->tokens));
+  for (const double params : around(cheapest->params, 2, 2)) {
+    if (const auto tokens = law.tokens_for(loss, params)) {
+      candidates.push_back(sized(like.front(), params, *tokens));
+    }
+  }
+  return candidates;
+}
+
+std::vector<TypedCandidates::Candidate> TypedCandidates::of_limit(const Limit& limit,
+                                                                  const models::ScalingLaw& law,
+                                                                  const Evaluate& evaluate) const {
+  const auto like = as_typed();
+  if (like.size() > 1 || !values_[place_of(Col::tokens_b)].cells.empty()) {
+    throw InputError({limit.option, 0, 0}, "several candidates, or tokens, with a limit",
+                     "give one device, count and place: size and tokens are solved for");
+  }
+  const auto value_of = [&](const ReportRow& row) -> std::optional<double> {
+    if (!row.ok || row.status != planner::Status::ok) return std::nullopt;
+    return max_cost_ ? row.candidate.cost : (*row.predicted)[limit.key];
+  };
+  // What a size costs goes with its tokens: once for each, then the tokens that the limit leaves.
+  std::vector<double> sizes;
+  const auto params_at = place_of(Col::params_b);
+  if (!values_[params_at].cells.empty()) {
+    sizes.push_back(number(params_at, 0));
+  } else {
+    constexpr double kFirst = 1e8;
+    constexpr double kLast = 2e12;
+    constexpr double kStep = 1.25;
+    for (double params = kFirst; params <= kLast; params *= kStep) sizes.push_back(params);
+  }
+  constexpr double kUsualTokens = 20;  // of a parameter
+  const auto tokens_of = [&](const std::vector<double>& params) {
+    std::vector<Candidate> trial;
+    for (const double p : params) trial.push_back(sized(like.front(), p, kUsualTokens * p));
+    const auto rows = evaluate(text_of(trial));
+    std::vector<std::optional<double>> tokens;
+    for (std::size_t i = 0; i < params.size(); ++i) {
+      const auto value = i < rows.size() ? value_of(rows[i]) : std::nullopt;
+      tokens.push_back(value && *value > 0
+                           ? std::optional{kUsualTokens * params[i] * limit.most / *value}
+                           : std::nullopt);
+    }
+    return tokens;
+  };
+  const auto tokens = tokens_of(sizes);
+  std::optional<std::size_t> best;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    if (!tokens[i]) continue;
+    if (!best || law.loss(sizes[i], *tokens[i]) < law.loss(sizes[*best], *tokens[*best])) {
+      best = i;
+    }
+  }
+  if (!best) {
+    throw InputError({limit.option, 0, 0}, "no size fits, or what is limited is not known for any",
+                     "give --device, --devices and a place (--region, or --pue and --intensity); "
+                     "for money --price-per-device-hour");
+  }
+  // Plans of neighbors differ: the one that is shown in the middle is the best of those shown.
+  double params = sizes.size() == 1 ? sizes.front() : rounded(sizes[*best]);
+  std::vector<Candidate> candidates;
+  constexpr int kMostTries = 4;
+  for (int attempt = 0; attempt < kMostTries; ++attempt) {
+    const auto shown = sizes.size() == 1 ? sizes : around(params, 1, 1);
+    const auto shown_tokens = tokens_of(shown);
+    candidates.clear();
+    double least = HUGE_VAL;
+    double least_params = params;
+    for (std::size_t i = 0; i < shown.size(); ++i) {
+      if (!shown_tokens[i]) continue;
+      candidates.push_back(sized(like.front(), shown[i], *shown_tokens[i]));
+      const double loss = law.loss(shown[i], *shown_tokens[i]);
+      if (loss >= least) continue;
+      least = loss;
+      least_params = shown[i];
+      solved_ = fmt::format("The least loss within {} of {}: {} parameters on {} tokens.",
+                            limit.what, for_people(limit.most), count_for_people(shown[i]),
+                            count_for_people(*shown_tokens[i]));
+    }
+    if (least_params == params) break;
+    params = least_params;
+  }
+  return candidates;
+}
+
+std::string TypedCandidates::table(const planner::Catalogue& catalogue,
+                                   const Evaluate& evaluate) const {
+  const bool mixture = !values_[place_of(Col::active_params_b)].cells.empty();
+  const auto& used = law(catalogue, mixture);
+  if (const auto most = limit()) return text_of(of_limit(*most, used, evaluate));
+  if (!compute_.empty() || loss_) {
+    if (!values_[place_of(Col::architecture)].cells.empty()) {
+      throw InputError({compute_.empty() ? "--loss" : "--compute", 0, 0},
+                       "a size is solved for, or its tokens, not an architecture",
+                       "give --params in its place, or --tokens with it");
+    }
+    if (!values_[place_of(Col::tokens_b)].cells.empty()) {
+      throw InputError({compute_.empty() ? "--loss" : "--compute", 0, 0}, "tokens are solved for",
+                       "leave --tokens away");
+    }
+  }
+  if (!compute_.empty()) {
+    const auto flop = parse_count(compute_);
+    constexpr double kLeast = 1e12;
+    if (!flop.ok() || flop.value < kLeast) {
+      throw InputError({"--compute", 0, 0}, fmt::format("'{}' is no work", shortened(compute_)),
+                       "write FLOP: 1e24");
+    }
+    return text_of(of_work(flop.value, used));
+  }
+  if (loss_) return text_of(of_loss(used));
+  return text_of(as_typed());
+}
+
+}  // namespace pretrain::cli

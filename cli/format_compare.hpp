@@ -1,0 +1,40 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/estimate_job.hpp"
+#include "cli/what_if.hpp"
+#include "models/scaling_law.hpp"
+
+namespace pretrain::cli {
+
+/// Candidates beside each other, and what the choice comes to.
+struct Comparison {
+  const std::vector<ReportRow>& rows;
+  const models::ScalingLaw& law;
+  std::string solved;  ///< what was solved for; empty: nothing
+  std::optional<Levers> levers;
+
+  /// Loss by the law; absent where it does not hold.
+  std::vector<std::optional<double>> losses = {};
+  /// That a candidate emits less than the first.
+  std::vector<std::optional<double>> less = {};
+  /// Candidates of which none has less carbon and less loss, from the least carbon.
+  std::vector<std::size_t> front = {};
+};
+
+/// Fills what follows from the rows.
+Comparison compared(const std::vector<ReportRow>& rows, const models::ScalingLaw& law);
+
+std::string compare_table(const Comparison& c, bool color, bool plot);
+std::string compare_markdown(const Comparison& c);
+std::string compare_csv(const Comparison& c);
+/// Members of the JSON document beside its runs.
+std::string compare_json(const Comparison& c);
+
+/// Loss against carbon in characters; empty where less than two candidates have both.
+std::string plot_text(const Comparison& c);
+
+}  // namespace pretrain::cli

@@ -1,0 +1,272 @@
+#include "cli/what_if.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+#include <list>
+
+#include "cli/text_table.hpp"
+#include "models/core/number.hpp"
+#include "models/core/text.hpp"
+#include "planner/plan_row.hpp"
+#include "planner/run_writer.hpp"
+
+namespace pretrain::cli {
+
+namespace {
+
+using planner::Col;
+using planner::RunRow;
+
+constexpr double kBillion = 1e9;
+/// Google's fleet, and what new sites of other clouds come to (pue.csv).
+constexpr double kGoodPue = 1.1;
+/// Water and nuclear power (grid.csv).
+constexpr const char* kCleanRegion = "SE";
+/// The sparse twin: so many dense layers' worth of experts, one of them met.
+constexpr double kExperts = 8;
+constexpr double kFeedForward = 2.0 / 3;  // of a dense decoder
+
+/// Rows that are changed, and the texts that they point to.
+class Changed {
+ public:
+  explicit Changed(const RunRow& row) : row_{row} {}
+  void set(Col col, std::string text) {
+    texts_.push_back(std::move(text));
+    planner::set_cell(row_, col, texts_.back());
+  }
+  void set(Col col, double value) {
+    std::string text;
+    planner::append_number(text, value);
+    set(col, std::move(text));
+  }
+  void unset(std::initializer_list<Col> cols) {
+    for (const auto col : cols) row_.unset(col);
+  }
+  RunRow& row() { return row_; }
+
+ private:
+  RunRow row_;
+  std::list<std::string> texts_;
+};
+
+/// Everything that says how large the model is.
+void forget_size(Changed& c) {
+  for (std::size_t i = 0; i < planner::kColumns; ++i) {
+    const auto col = static_cast<Col>(i);
+    if (col >= Col::params_b && col <= Col::classes) c.row().unset(col);
+  }
+}
+
+void resize(Changed& c, double params, double active, double tokens) {
+  forget_size(c);
+  planner::clear_plan(c.row());
+  c.set(Col::params_b, params / kBillion);
+  if (active < params) {
+    c.set(Col::type, "moe");
+    c.set(Col::active_params_b, active / kBillion);
+  } else {
+    c.set(Col::type, "dense");
+  }
+  c.set(Col::tokens_b, tokens / kBillion);
+}
+
+void to_device(Changed& c, const std::string& device) {
+  planner::clear_plan(c.row());
+  c.unset({Col::device_tdp_w, Col::peak_tflops, Col::devices_per_node, Col::node_network_gbps});
+  c.set(Col::device, device);
+}
+
+void to_region(Changed& c, const std::string& region) {
+  c.unset({Col::intensity_kg_per_kwh, Col::intensity_low_kg_per_kwh, Col::intensity_high_kg_per_kwh,
+           Col::market_intensity_kg_per_kwh, Col::carbon_free_share, Col::offset_share});
+  // Moving the electricity does not move the building: that is the lever before it.
+  c.set(Col::region, region);
+}
+
+}  // namespace
+
+LeverTargets lever_targets(const std::vector<std::string>& words) {
+  LeverTargets targets;
+  const auto wrong = [](const std::string& word) {
+    return InputError({"--lever", 0, 0}, fmt::format("'{}' is no lever", shortened(word)),
+                      "write device=H200, pue=1.1, region=SE, model=optimal (or sparse, none) or "
+                      "teacher=70e9");
+  };
+  for (const auto& word : words) {
+    const auto equals = word.find('=');
+    if (equals == std::string::npos) throw wrong(word);
+    const auto key = word.substr(0, equals);
+    const auto value = word.substr(equals + 1);
+    const auto count = parse_count(value);
+    if (key == "device") {
+      targets.device = value;
+    } else if (key == "region") {
+      targets.region = value;
+    } else if (key == "pue" && count.ok() && count.value >= 1 && count.value <= 3) {
+      targets.pue = count.value;
+    } else if (key == "model" && (value == "optimal" || value == "sparse" || value == "none")) {
+      targets.model = value;
+    } else if (key == "teacher" && count.ok() && count.value > 0) {
+      targets.teacher_params = count.value;
+    } else {
+      throw wrong(word);
+    }
+  }
+  return targets;
+}
+
+Levers pull_levers(const RunRow& row, const ReportRow& base, const LeverTargets& targets,
+                   const models::ScalingLaw& experts_law, const models::ScalingLaw& law,
+                   const planner::EstimateOptions& options, const planner::Catalogue& catalogue) {
+  Levers levers;
+  const auto evaluate = [&](Changed& changed, const std::string& name) {
+    changed.set(Col::name, name);
+    planner::Result result;
+    planner::estimate_row(changed.row(), catalogue, options, result);
+    return report_row(changed.row(), result, catalogue, false);
+  };
+  const auto& b = base.candidate;
+  const bool sized = b.decoder && b.params && b.tokens && b.experts <= 1;
+  using Change = std::function<void(Changed&)>;
+  struct Pull {
+    std::string name;
+    std::string change;
+    Change apply;
+    std::string note;
+  };
+  std::vector<Pull> pulls;
+
+  // ---- the model, at the loss that the first candidate reaches
+  const auto optimal = [&]() -> std::optional<Pull> {
+    if (!sized) return std::nullopt;
+    const auto best = law.cheapest(law.loss(*b.params, *b.tokens));
+    if (!best) return std::nullopt;
+    return Pull{"compute-optimal",
+                fmt::format("{} on {} instead of {} on {}", count_for_people(best->params),
+                            count_for_people(best->tokens), count_for_people(*b.params),
+                            count_for_people(*b.tokens)),
+                [best](Changed& c) { resize(c, best->params, best->params, best->tokens); },
+                fmt::format("the same loss by {}", law.id)};
+  };
+  const auto sparse = [&]() -> std::optional<Pull> {
+    if (!sized) return std::nullopt;
+    const double loss = experts_law.loss(*b.params, *b.tokens);
+    const auto tokens = experts_law.tokens_for(loss, *b.params, kExperts);
+    if (!tokens) return std::nullopt;
+    const double params = *b.params;
+    const double all = params * (1 + (kExperts - 1) * kFeedForward);
+    const auto far = planner::beyond(b, experts_law);
+    return Pull{"sparse twin",
+                fmt::format("{} of which a token meets {}, on {} instead of {}",
+                            count_for_people(all), count_for_people(params),
+                            count_for_people(*tokens), count_for_people(*b.tokens)),
+                [=](Changed& c) { resize(c, all, params, *tokens); },
+                fmt::format("the same loss by {}{}{}", experts_law.id,
+                            far.empty() ? "" : ", which it stretches: ", far)};
+  };
+  std::string model = targets.model.empty() ? "optimal" : targets.model;
+  const auto chosen = model == "optimal" ? optimal() : model == "sparse" ? sparse() : std::nullopt;
+  if (chosen) {
+    pulls.push_back(*chosen);
+    pulls.back().name = "model";
+  } else if (model != "none") {
+    levers.left_out.emplace_back("model: no scaling law holds for this run");
+  }
+
+  // ---- machine, mechanization, map
+  const auto& device = base.device;
+  std::string other = targets.device;
+  if (other.empty()) {
+    const auto* found = catalogue.devices().find(device).device;
+    const bool hopper = found != nullptr && found->generation == "hopper";
+    const bool newer = found != nullptr && found->year && *found->year >= 2024 && !hopper;
+    other = newer ? std::string{} : hopper ? "b200-hgx" : "h100-sxm";
+  }
+  if (other.empty()) {
+    levers.left_out.push_back(fmt::format(
+        "machine: {} is among the newest measured; --lever device=... names another", device));
+  } else {
+    pulls.push_back({"machine", fmt::format("{} instead of {}", other, device),
+                     [other](Changed& c) { to_device(c, other); }, ""});
+  }
+  const double pue = targets.pue.value_or(kGoodPue);
+  const auto own_pue = base.pue;
+  if (own_pue && (targets.pue || *own_pue > pue)) {
+    pulls.push_back({"mechanization", fmt::format("PUE {:g} instead of {:g}", pue, *own_pue),
+                     [pue](Changed& c) {
+                       c.unset({Col::pue_low, Col::pue_high});
+                       c.set(Col::pue, pue);
+                     },
+                     ""});
+  } else {
+    levers.left_out.push_back(
+        own_pue ? fmt::format("mechanization: a PUE of {:g} is no worse than {:g}", *own_pue, pue)
+                : std::string{"mechanization: no PUE is known"});
+  }
+  const std::string region = targets.region.empty() ? kCleanRegion : targets.region;
+  if (!equal_ignoring_case(region, base.candidate.grid)) {
+    // Where a region's PUE would come with it, the one that is known stays.
+    pulls.push_back({"map",
+                     fmt::format("{} instead of {}", region,
+                                 base.candidate.grid.empty()
+                                     ? "no place"
+                                     : base.candidate.grid + (base.region_named ? "" : " kg/kWh")),
+                     [region, own_pue](Changed& c) {
+                       to_region(c, region);
+                       if (own_pue && !c.row().has(Col::pue)) c.set(Col::pue, *own_pue);
+                     },
+                     ""});
+  }
+  std::vector<Change> before;
+  for (const auto& pull : pulls) {
+    Lever lever{pull.name, pull.change, {}, {}, pull.note};
+    Changed alone{row};
+    pull.apply(alone);
+    lever.alone = evaluate(alone, pull.name);
+    before.push_back(pull.apply);
+    Changed all{row};
+    for (const auto& change : before) change(all);
+    lever.together = evaluate(all, pull.name);
+    levers.site.push_back(std::move(lever));
+  }
+
+  // ---- what else could be done to the model
+  const auto try_model = [&](const std::optional<Pull>& pull) {
+    if (!pull) return;
+    Changed changed{row};
+    pull->apply(changed);
+    levers.models.push_back(
+        {pull->name, pull->change, evaluate(changed, pull->name), std::nullopt, pull->note});
+  };
+  try_model(optimal());
+  try_model(sparse());
+  const auto* known = catalogue.devices().find(device).device;
+  if (known != nullptr && known->peak_of(hardware::Dtype::fp8) && row.text(Col::dtype) != "fp8") {
+    try_model(Pull{"fp8", "8 bits in the matrix products with weights",
+                   [](Changed& c) {
+                     planner::clear_plan(c.row());
+                     c.set(Col::dtype, "fp8");
+                   },
+                   "the loss is taken as the same"});
+  } else {
+    levers.left_out.push_back(fmt::format("fp8: {} has no products in 8 bits", device));
+  }
+  if (targets.teacher_params) {
+    const double teacher = *targets.teacher_params;
+    try_model(
+        Pull{"distillation",
+             fmt::format("from a teacher of {}, over the same tokens", count_for_people(teacher)),
+             [teacher](Changed& c) {
+               planner::clear_plan(c.row());
+               c.set(Col::phase, "distill");
+               c.set(Col::teacher_params_b, teacher / kBillion);
+             },
+             "its forward pass is added; that it needs fewer tokens is not counted, and it "
+             "pays only where the teacher is there anyway (Busbridge et al. 2025)"});
+  }
+  return levers;
+}
+
+}  // namespace pretrain::cli
