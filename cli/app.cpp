@@ -48,6 +48,7 @@ Exit run(int argc, const char* const* argv) {
   add_plan_command(app, exit);
   add_calibrate_command(app, exit);
   add_measure_command(app, exit);
+  add_report_command(app, exit);
   add_validate_command(app, exit);
   add_init_command(app, exit);
   add_list_command(app, exit);

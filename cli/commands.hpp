@@ -14,6 +14,7 @@ void add_compare_command(CLI::App& app, Exit& exit);
 void add_plan_command(CLI::App& app, Exit& exit);
 void add_calibrate_command(CLI::App& app, Exit& exit);
 void add_measure_command(CLI::App& app, Exit& exit);
+void add_report_command(CLI::App& app, Exit& exit);
 void add_init_command(CLI::App& app, Exit& exit);
 void add_list_command(CLI::App& app, Exit& exit);
 void add_show_command(CLI::App& app, Exit& exit);

@@ -83,19 +83,12 @@ std::optional<double> ratio(const Line& line, std::size_t i) {
   return *line.values[i] / *line.values.front();
 }
 
-std::string share_text(double share) {
-  constexpr double kSure = 0.999;
-  if (share > kSure) return ">99.9%";
-  if (share < 1 - kSure) return "<0.1%";
-  return fmt::format("{:.1f}%", 100 * share);
-}
-
 TextCell cell_of(const Line& line, std::size_t i, bool rounded) {
   if (!line.texts.empty()) return line.texts[i];
   const auto& value = line.values[i];
   if (!value) return {};
   if (!rounded) return *value;
-  if (line.key.starts_with("probability")) return share_text(*value);
+  if (line.key.starts_with("probability")) return probability_text(*value);
   // Losses differ in the third digit.
   if (line.key == "expected_loss") return fmt::format("{:.4f}", *value);
   return line.count ? TextCell{count_for_people(*value)} : TextCell{*value};
@@ -298,6 +291,13 @@ std::string levers_text(const Comparison& c) {
 
 }  // namespace
 
+std::string probability_text(double share) {
+  constexpr double kSure = 0.999;
+  if (share > kSure) return ">99.9%";
+  if (share < 1 - kSure) return "<0.1%";
+  return fmt::format("{:.1f}%", 100 * share);
+}
+
 Comparison compared(const std::vector<ReportRow>& rows, const models::ScalingLaw& law) {
   Comparison c{rows, law, {}, {}};
   constexpr std::size_t kDraws = 4096;
@@ -412,11 +412,11 @@ std::string compare_table(const Comparison& c, bool color, bool plot) {
 
 std::string compare_markdown(const Comparison& c) {
   std::string text;
-  if (const auto answer = answer_text(c); !answer.empty()) text += answer + "\n";
+  if (const auto answer = answer_text(c); !answer.empty()) text += no_tags(answer) + "\n";
   text += c.rows.size() <= kBeside ? side_by_side(c, true).markdown()
                                    : below(c, true, c.rows.size()).markdown();
   const auto law = law_text(c);
-  return law.empty() ? text : text + "\n" + law;
+  return law.empty() ? text : text + "\n" + no_tags(law);
 }
 
 std::string compare_csv(const Comparison& c) {

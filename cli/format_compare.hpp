@@ -34,6 +34,9 @@ std::string compare_csv(const Comparison& c);
 /// Members of the JSON document beside its runs.
 std::string compare_json(const Comparison& c);
 
+/// A probability for people: 57.8%, >99.9%.
+std::string probability_text(double share);
+
 /// Loss against carbon in characters; empty where less than two candidates have both.
 std::string plot_text(const Comparison& c);
 

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "models/core/input_error.hpp"
+#include "models/core/number.hpp"
 #include "models/core/text.hpp"
 #include "planner/run_writer.hpp"
 
@@ -163,12 +165,36 @@ std::string TextTable::for_people(bool color, std::size_t rule_before) const {
   return out;
 }
 
-std::string TextTable::markdown() const {
-  const auto escaped = [](std::string text) {
-    for (std::size_t i = 0; i < text.size(); ++i) {
-      if (text[i] == '|') text.insert(i++, "\\");
+std::string no_tags(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char next = i + 1 < text.size() ? text[i + 1] : ' ';
+    const bool tag = text[i] == '<' && (std::isalpha(static_cast<unsigned char>(next)) != 0 ||
+                                        next == '/' || next == '!');
+    if (tag) {
+      out += "&lt;";
+    } else {
+      out += text[i];
     }
-    return text;
+  }
+  return out;
+}
+
+std::string no_formula(std::string_view text) {
+  constexpr std::string_view kFirst = "=+-@\t\r";
+  if (text.empty() || kFirst.find(text.front()) == std::string_view::npos) return std::string{text};
+  double value = 0;
+  return read_number(text, value) ? std::string{text} : "'" + std::string{text};
+}
+
+std::string TextTable::markdown() const {
+  const auto escaped = [](const std::string& text) {
+    std::string out;
+    for (const char c : no_tags(text)) {
+      if (c == '|') out += '\\';
+      out += c;
+    }
+    return out;
   };
   std::string out = "|";
   for (const auto& column : columns_) out += " " + escaped(column.header) + " |";
@@ -185,14 +211,14 @@ std::string TextTable::csv() const {
   std::string out;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     if (i > 0) out += ',';
-    planner::append_csv_cell(out, columns_[i].key);
+    planner::append_csv_cell(out, no_formula(columns_[i].key));
   }
   out += '\n';
   for (const auto& row : rows_) {
     for (std::size_t i = 0; i < row.size(); ++i) {
       if (i > 0) out += ',';
       if (const auto* text = std::get_if<std::string>(&row[i])) {
-        planner::append_csv_cell(out, *text);
+        planner::append_csv_cell(out, no_formula(*text));
       } else if (const auto* number = std::get_if<double>(&row[i])) {
         planner::append_number(out, *number);
       }

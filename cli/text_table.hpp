@@ -51,6 +51,10 @@ std::string for_people(double value);
 std::string count_for_people(double value);
 /// A relative deviation: +3.3%, -2.1%.
 std::string percent(double share);
+/// Text in which nothing begins a tag of HTML, for Markdown.
+std::string no_tags(std::string_view text);
+/// Text that no spreadsheet takes for a formula: an apostrophe stands before one.
+std::string no_formula(std::string_view text);
 /// Text without control characters, so that a name cannot steer a terminal.
 std::string printable(std::string_view text);
 

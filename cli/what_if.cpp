@@ -78,11 +78,12 @@ void to_device(Changed& c, const std::string& device) {
   c.set(Col::device, device);
 }
 
-void to_region(Changed& c, const std::string& region) {
+void to_region(Changed& c, const std::string& region, const std::optional<double>& pue) {
   c.unset({Col::intensity_kg_per_kwh, Col::intensity_low_kg_per_kwh, Col::intensity_high_kg_per_kwh,
            Col::market_intensity_kg_per_kwh, Col::carbon_free_share, Col::offset_share});
-  // Moving the electricity does not move the building: that is the lever before it.
   c.set(Col::region, region);
+  // Another electricity, not another building.
+  if (pue && !c.row().has(Col::pue)) c.set(Col::pue, *pue);
 }
 
 }  // namespace
@@ -115,6 +116,15 @@ LeverTargets lever_targets(const std::vector<std::string>& words) {
     }
   }
   return targets;
+}
+
+ReportRow in_region(const RunRow& row, const ReportRow& base, const std::string& region,
+                    const planner::EstimateOptions& options, const planner::Catalogue& catalogue) {
+  Changed changed{row};
+  to_region(changed, region, base.pue);
+  planner::Result result;
+  planner::estimate_row(changed.row(), catalogue, options, result);
+  return report_row(changed.row(), result, catalogue, false);
 }
 
 Levers pull_levers(const RunRow& row, const ReportRow& base, const LeverTargets& targets,
@@ -207,17 +217,12 @@ Levers pull_levers(const RunRow& row, const ReportRow& base, const LeverTargets&
   }
   const std::string region = targets.region.empty() ? kCleanRegion : targets.region;
   if (!equal_ignoring_case(region, base.candidate.grid)) {
-    // Where a region's PUE would come with it, the one that is known stays.
     pulls.push_back({"map",
                      fmt::format("{} instead of {}", region,
                                  base.candidate.grid.empty()
                                      ? "no place"
                                      : base.candidate.grid + (base.region_named ? "" : " kg/kWh")),
-                     [region, own_pue](Changed& c) {
-                       to_region(c, region);
-                       if (own_pue && !c.row().has(Col::pue)) c.set(Col::pue, *own_pue);
-                     },
-                     ""});
+                     [region, own_pue](Changed& c) { to_region(c, region, own_pue); }, ""});
   }
   std::vector<Change> before;
   for (const auto& pull : pulls) {

@@ -41,4 +41,8 @@ Levers pull_levers(const planner::RunRow& row, const ReportRow& base, const Leve
                    const models::ScalingLaw& experts_law, const models::ScalingLaw& law,
                    const planner::EstimateOptions& options, const planner::Catalogue& catalogue);
 
+/// The same run on another grid; the building, and so its PUE, is as it was.
+ReportRow in_region(const planner::RunRow& row, const ReportRow& base, const std::string& region,
+                    const planner::EstimateOptions& options, const planner::Catalogue& catalogue);
+
 }  // namespace pretrain::cli

@@ -164,4 +164,31 @@ std::optional<double> probability_less(const Candidate& a, const Candidate& b, c
   return less / static_cast<double>(n);
 }
 
+std::vector<Effect> effects_of(const Candidate& c) {
+  const double total = c.operational_t + c.embodied_t;
+  if (!(total > 0)) return {};
+  const double operational = c.operational_t / total;
+  std::vector<Effect> effects;
+  const auto add = [&](std::string_view input, models::Spread s, double share) {
+    const auto factor = [&](double log) { return 1 + share * (std::exp(log) - 1); };
+    const Effect effect{input, factor(-s.down), factor(s.up)};
+    if (effect.low < 1 || effect.high > 1) effects.push_back(effect);
+  };
+  const auto& s = c.spreads;
+  if (c.solved_hours) {
+    add("time of a step", {std::min(s.time.down, c.faster), s.time.up}, 1);
+    add("lost time", s.goodput, 1);
+  }
+  add("draw", s.node_power, operational);
+  add("PUE", s.pue, operational);
+  add("grid", s.intensity, operational);
+  add("footprint of hardware", s.footprint, 1 - operational);
+  add("its lifetime", s.lifetime, 1 - operational);
+  add("its utilization", s.utilization, 1 - operational);
+  std::stable_sort(effects.begin(), effects.end(), [](const Effect& a, const Effect& b) {
+    return std::log(a.high / a.low) > std::log(b.high / b.low);
+  });
+  return effects;
+}
+
 }  // namespace pretrain::planner

@@ -2,6 +2,8 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "models/scaling_law.hpp"
 #include "planner/draws.hpp"
@@ -46,5 +48,14 @@ std::string beyond(const Candidate& candidate, const models::ScalingLaw& law);
 /// both share is one: grid, PUE, draw of a kind of device, footprint, lost time; of the error of
 /// step times half where device and software are the same. Absent where a total is unknown.
 std::optional<double> probability_less(const Candidate& a, const Candidate& b, const Draws& draws);
+
+/// What one input alone does to the carbon of a run, at the ends of its 90% interval.
+struct Effect {
+  std::string_view input;
+  double low = 1;   ///< factor on the total
+  double high = 1;  ///< the same
+};
+/// From the widest.
+std::vector<Effect> effects_of(const Candidate& candidate);
 
 }  // namespace pretrain::planner

@@ -621,7 +621,8 @@ Scoreboard evaluate(const std::vector<Case>& scored, const std::vector<Case>& po
 std::vector<std::pair<std::string_view, std::string_view>> shipped_cases() {
   std::vector<std::pair<std::string_view, std::string_view>> cases;
   for (const auto& file : embedded_files()) {
-    if (file.name != "splits.csv" && file.name != "remarks.csv")
+    constexpr std::array<std::string_view, 3> kOthers{"splits.csv", "remarks.csv", "accuracy.csv"};
+    if (std::find(kOthers.begin(), kOthers.end(), file.name) == kOthers.end())
       cases.emplace_back(file.name, file.text());
   }
   return cases;

@@ -121,6 +121,29 @@ TEST(Readme, AccuracyIsWhatValidatePrints) {
       << "PRETRAIN_UPDATE_GOLDEN=1 writes it";
 }
 
+/// What reports say of this version.
+TEST(Readme, AccuracyTableIsWhatValidateFinds) {
+  std::string table =
+      "# Errors of this version on published runs that it has not seen (planner validate, split "
+      "grouped): written and held by a test.\n"
+      "quantity,runs,median_abs_error,within_20,held\n";
+  constexpr int kFew = 5;
+  for (const auto& s : Program{}({"validate", "--format", "json"}).json()["summary"]) {
+    if (s["predictor"] != "planner" || s["group"] != "all" || s["n"].get<int>() < kFew) continue;
+    table +=
+        fmt::format("{},{},{:.4f},{:.4f},{}\n", s["quantity"].get<std::string>(), s["n"].get<int>(),
+                    s["median_abs_error"].get<double>(), s["within_20"].get<double>(),
+                    s["coverage"].is_number() ? fmt::format("{:.4f}", s["coverage"].get<double>())
+                                              : std::string{});
+  }
+  const auto path = source("validation/accuracy.csv");
+  if (std::getenv("PRETRAIN_UPDATE_GOLDEN") != nullptr) {
+    std::ofstream{path, std::ios::binary} << table;
+    return;
+  }
+  EXPECT_EQ(file_text(path), table) << "PRETRAIN_UPDATE_GOLDEN=1 writes it";
+}
+
 TEST(Readme, MemoryErrorsAreThoseOfValidate) {
   const auto readme = file_text(source("README.md"));
   const auto scores =

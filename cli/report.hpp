@@ -1,0 +1,64 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/estimate_job.hpp"
+#include "cli/format_compare.hpp"
+#include "validation/published.hpp"
+
+namespace pretrain::cli {
+
+/// A run somewhere else.
+struct ElsewhereRow {
+  std::string region;
+  bool own = false;
+  std::optional<double> intensity_kg;
+  std::optional<double> operational_t;
+};
+
+/// Everything that a report tells, whatever its format. Nothing is computed after it.
+struct Report {
+  std::string title;
+  std::string created;
+  std::string catalogue;
+  std::string profile;  ///< in use; empty: none
+  const std::vector<ReportRow>& rows;
+  std::vector<nlohmann::ordered_json> runs;  ///< as the JSON output has them; empty: too many
+  Comparison comparison;
+  std::vector<ElsewhereRow> elsewhere;  ///< of the first run
+  std::vector<validation::PublishedRun> published;
+  std::vector<std::string> files;  ///< that it was made from
+};
+
+/// One file that needs nothing else.
+std::string report_html(const Report& report);
+std::string report_markdown(const Report& report);
+/// The block of a Hugging Face model card, of the first run. Throws InputError where its carbon is
+/// not known.
+std::string report_card(const Report& report);
+/// All runs as a sheet.
+std::string report_csv(const Report& report);
+
+/// What regulations and standards ask for: its name there, what the run has, and how it was found.
+struct AskedFor {
+  std::string by;
+  std::string what;
+  std::string value;
+};
+std::vector<AskedFor> asked_for(const ReportRow& row);
+
+/// "16.2 (11.0 to 24.1)"; a dash where it is unknown.
+std::string with_interval(const ReportRow& row, planner::Key key);
+
+/// The page around a body: styles, charts and their library, no network.
+std::string html_page(const std::string& title, const std::string& body,
+                      const nlohmann::ordered_json& charts);
+std::string escaped(std::string_view text);
+/// A chart with its words for those who do not see it, and its numbers as a table.
+std::string html_figure(const std::string& id, const std::string& caption, const std::string& words,
+                        const std::string& table);
+
+}  // namespace pretrain::cli
