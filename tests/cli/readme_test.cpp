@@ -128,7 +128,8 @@ TEST(Readme, AccuracyTableIsWhatValidateFinds) {
       "grouped): written and held by a test.\n"
       "quantity,runs,median_abs_error,within_20,held\n";
   constexpr int kFew = 5;
-  for (const auto& s : Program{}({"validate", "--format", "json"}).json()["summary"]) {
+  const auto scores = Program{}({"validate", "--format", "json"}).json()["summary"];
+  for (const auto& s : scores) {
     if (s["predictor"] != "planner" || s["group"] != "all" || s["n"].get<int>() < kFew) continue;
     table +=
         fmt::format("{},{},{:.4f},{:.4f},{}\n", s["quantity"].get<std::string>(), s["n"].get<int>(),
