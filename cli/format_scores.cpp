@@ -348,27 +348,50 @@ TextTable misjudged(const validation::PlanAudit& plans) {
   return table;
 }
 
-TextTable worst(const validation::Cases& scored) {
-  std::vector<const validation::Case*> rows;
-  for (const auto& c : scored.cases()) {
-    if (c.throughput) rows.push_back(&c);
-  }
-  const auto error = [](const validation::Case* c) {
-    return std::abs(std::log(c->throughput->predicted / c->throughput->reported));
+/// Why a prediction may be far off, as far as the row tells.
+std::string reason_of(const validation::Case& c) {
+  static const auto remarks = validation::shipped_remarks();
+  if (const auto found = remarks.find(c.id); found != remarks.end()) return found->second;
+  std::string text;
+  const auto add = [&](std::string_view why) {
+    text += (text.empty() ? "" : ", ") + std::string{why};
   };
+  if (c.quality == "caution") add("its source leaves something open");
+  if (c.step && c.step->chosen) add("its plan is not stated");
+  if (c.step && c.step->unseen) add("nothing was measured on its generation");
+  if (!c.architecture) add("its dimensions are not known");
+  if (c.production) add("its rate has interruptions in it");
+  return text;
+}
+
+TextTable worst(const Findings& found) {
+  struct Row {
+    const validation::Case* c;
+    double predicted;
+    double error;
+  };
+  std::vector<Row> rows;
+  const auto& cases = found.scored.cases();
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const auto& c = cases[i];
+    if (!c.throughput) continue;
+    // Told by what has not seen it.
+    const auto predicted = found.board.throughput[i][0].value_or(c.throughput->predicted);
+    rows.push_back({&c, predicted, std::abs(std::log(predicted / c.throughput->reported))});
+  }
   std::stable_sort(rows.begin(), rows.end(),
-                   [&](const auto* a, const auto* b) { return error(a) > error(b); });
+                   [](const Row& a, const Row& b) { return a.error > b.error; });
   TextTable table{{{"id", "Run", false},
                    {"name", "Name", false},
                    {"device", "Device", false},
-                   {"quality", "Quality", false},
                    {"predicted", "Predicted [tokens/s]", true},
                    {"reported", "Reported [tokens/s]", true},
-                   {"delta", "Delta", true}}};
+                   {"delta", "Delta", true},
+                   {"reason", "Perhaps because", false}}};
   for (std::size_t i = 0; i < std::min(kWorstShown, rows.size()); ++i) {
-    const auto& c = *rows[i];
-    table.add({c.id, c.name, c.device, c.quality, c.throughput->predicted, c.throughput->reported,
-               percent(c.throughput->predicted / c.throughput->reported - 1)});
+    const auto& [c, predicted, error] = rows[i];
+    table.add({c->id, c->name, c->device, predicted, c->throughput->reported,
+               percent(predicted / c->throughput->reported - 1), reason_of(*c)});
   }
   return table;
 }
@@ -551,40 +574,54 @@ std::string markdown_scores(const Findings& found) {
   return text;
 }
 
-std::string report_scores(const Findings& found) {
-  std::string text = "# Predictions against published runs\n\n" + found.heading + "\n";
+std::vector<ScoreSection> score_sections(const Findings& found) {
   const auto& board = found.board;
-  const auto add = [&](const TextTable& table) {
-    if (!table.empty()) text += table.markdown() + "\n";
+  std::vector<ScoreSection> sections;
+  const auto begin = [&](std::string title) -> ScoreSection& {
+    return sections.emplace_back(ScoreSection{std::move(title), {}});
+  };
+  const auto add = [&](TextTable table) {
+    if (!table.empty()) sections.back().tables.push_back(std::move(table));
   };
   for (const auto key : quantities(board)) {
-    text += fmt::format("## {}\n\n", planner::info_of(key).name);
-    text += overall(board, key, "all").markdown() + "\n";
+    begin(std::string{planner::info_of(key).name});
+    add(overall(board, key, "all"));
     for (const auto kind : kKinds) add(by_group(board, key, kind));
   }
+  begin("Against the best baseline, and how often intervals hold");
   add(duels(board));
   add(intervals(board));
   if (!found.energy.scores.empty()) {
-    text += "## Time, power and total\n\n";
+    begin("Time, power and total");
     add(audit_table(found.energy));
     add(audited_runs(found.energy));
   }
   if (!found.plans.groups.empty()) {
-    text += "## Choosing a plan\n\n";
+    begin("Choosing a plan");
     add(plan_scores(found.plans));
     add(plan_groups(found.plans));
   }
   if (!found.plans.fit.empty()) {
-    text += "## Whether a plan fits\n\n";
+    begin("Whether a plan fits");
     add(fit_scores(found.plans.fit));
     add(misjudged(found.plans));
   }
-  text += "## Worst predictions of throughput\n\n" + worst(found.scored).markdown() + "\n";
+  begin("Worst predictions of throughput");
+  add(worst(found));
   const auto& rows = found.scored.skipped();
-  text += fmt::format("## Not scored: {} runs\n\n", rows.size());
+  begin(fmt::format("Not scored: {} runs", rows.size()));
   TextTable skipped{{{"id", "Run", false}, {"reason", "Reason", false}}};
   for (const auto& row : rows) skipped.add({row.id, row.reason});
   add(skipped);
+  return sections;
+}
+
+std::string report_scores(const Findings& found) {
+  std::string text = "# Predictions against published runs\n\n" + found.heading + "\n";
+  for (const auto& section : score_sections(found)) {
+    text += fmt::format("## {}\n\n", section.title);
+    for (const auto& table : section.tables) text += table.markdown() + "\n";
+  }
   return text;
 }
 

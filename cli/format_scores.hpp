@@ -1,7 +1,9 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include "cli/text_table.hpp"
 #include "validation/energy_audit.hpp"
 #include "validation/evaluation.hpp"
 #include "validation/plan_audit.hpp"
@@ -32,6 +34,14 @@ struct Findings {
 /// Tables by kind of run, what else is predicted, and what was not scored.
 std::string table_scores(const Findings& found, bool color);
 std::string markdown_scores(const Findings& found);
+/// A part of the report.
+struct ScoreSection {
+  std::string title;
+  std::vector<TextTable> tables;
+};
+std::vector<ScoreSection> score_sections(const Findings& found);
+/// As a page: scatter, residuals by group and coverage before the tables.
+std::string html_scores(const Findings& found, const std::string& created);
 /// All tables, the worst runs, every group of plans, and every run that was not scored, as
 /// Markdown.
 std::string report_scores(const Findings& found);

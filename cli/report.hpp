@@ -53,12 +53,4 @@ std::vector<AskedFor> asked_for(const ReportRow& row);
 /// "16.2 (11.0 to 24.1)"; a dash where it is unknown.
 std::string with_interval(const ReportRow& row, planner::Key key);
 
-/// The page around a body: styles, charts and their library, no network.
-std::string html_page(const std::string& title, const std::string& body,
-                      const nlohmann::ordered_json& charts);
-std::string escaped(std::string_view text);
-/// A chart with its words for those who do not see it, and its numbers as a table.
-std::string html_figure(const std::string& id, const std::string& caption, const std::string& words,
-                        const std::string& table);
-
 }  // namespace pretrain::cli

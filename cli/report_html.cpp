@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cli/html.hpp"
 #include "cli/report.hpp"
 #include "cli/text_table.hpp"
 
@@ -17,46 +18,6 @@ using planner::Key;
 constexpr std::size_t kMostRows = 200;
 /// Points of a chart.
 constexpr std::size_t kMostPoints = 400;
-
-/// A table of HTML; cells are escaped, those of columns that are numbers stand to the right.
-class HtmlTable {
- public:
-  struct Column {
-    std::string header;
-    bool number = false;
-  };
-  HtmlTable(std::string caption, std::vector<Column> columns)
-      : caption_{std::move(caption)}, columns_{std::move(columns)} {}
-  void add(const std::vector<std::string>& cells) {
-    rows_ += "<tr>";
-    for (std::size_t i = 0; i < cells.size(); ++i) {
-      const char* tag = i == 0 ? "th" : "td";
-      rows_ += fmt::format("<{0}{1}{2}>{3}</{0}>", tag, i == 0 ? " scope=\"row\"" : "",
-                           columns_[i].number ? " class=\"n\"" : "", escaped(cells[i]));
-    }
-    rows_ += "</tr>\n";
-    ++count_;
-  }
-  bool empty() const { return count_ == 0; }
-  std::string text() const {
-    std::string head;
-    for (const auto& column : columns_) {
-      head += fmt::format("<th scope=\"col\"{}>{}</th>", column.number ? " class=\"n\"" : "",
-                          escaped(column.header));
-    }
-    return fmt::format(
-        "<div "
-        "class=\"wide\"><table>{}<thead><tr>{}</tr></thead><tbody>\n{}</tbody></table></div>\n",
-        caption_.empty() ? "" : fmt::format("<caption>{}</caption>", escaped(caption_)), head,
-        rows_);
-  }
-
- private:
-  std::string caption_;
-  std::vector<Column> columns_;
-  std::string rows_;
-  std::size_t count_ = 0;
-};
 
 std::string number(const std::optional<double>& value) {
   return value ? for_people(*value) : std::string{"–"};
@@ -220,12 +181,11 @@ class Page {
     Json operational = Json::array();
     Json embodied = Json::array();
     Json spans = Json::array();
-    HtmlTable table{"",
-                    {{"Run", false},
-                     {"Operational [t]", true},
-                     {"Embodied [t]", true},
-                     {"Total [t]", true},
-                     {"90% interval", true}}};
+    auto table = html_table({{"Run", false},
+                             {"Operational [t]", true},
+                             {"Embodied [t]", true},
+                             {"Total [t]", true},
+                             {"90% interval", true}});
     for (std::size_t k = 0; k < used.size(); ++k) {
       const auto& one = row(used[k]);
       operational.push_back(item(value_of(one, Key::operational_tco2e).value_or(0), "t"));
@@ -252,18 +212,17 @@ class Page {
     body_ += html_figure("carbon", "Carbon of each run",
                          "Bars of operational and embodied carbon in tonnes with 90% intervals; "
                          "the numbers are in the table below.",
-                         table.text());
+                         table);
   }
 
   void loss_chart() {
     const auto& c = r_.comparison;
     Json points = Json::array();
     Json front = Json::array();
-    HtmlTable table{"",
-                    {{"Run", false},
-                     {"Total [t CO2e]", true},
-                     {"Expected loss", true},
-                     {"On the front", false}}};
+    auto table = html_table({{"Run", false},
+                             {"Total [t CO2e]", true},
+                             {"Expected loss", true},
+                             {"On the front", false}});
     std::size_t count = 0;
     for (std::size_t i = 0; i < r_.rows.size(); ++i) {
       const auto carbon = value_of(row(i), Key::total_tco2e);
@@ -332,7 +291,7 @@ class Page {
         html_figure("loss", "Loss against carbon",
                     "Scatter of expected loss over total carbon; the dashed line joins runs of "
                     "which none has less of both.",
-                    table.text());
+                    table);
     body_ += paragraph(fmt::format("Loss by the scaling law {} ({}): to compare candidates on one "
                                    "data set, no promise of a loss.",
                                    c.law.id, c.law.data),
@@ -344,17 +303,16 @@ class Page {
     carbon_chart();
     if (!several()) return;
     loss_chart();
-    HtmlTable table{"",
-                    {{"Run", false},
-                     {"Parameters", true},
-                     {"Tokens", true},
-                     {"Loss", true},
-                     {"Days", true},
-                     {"MWh", true},
-                     {"Total [t CO2e]", true},
-                     {"Against the first", true},
-                     {"Emits less than it", true},
-                     {"Plan", false}}};
+    auto table = html_table({{"Run", false},
+                             {"Parameters", true},
+                             {"Tokens", true},
+                             {"Loss", true},
+                             {"Days", true},
+                             {"MWh", true},
+                             {"Total [t CO2e]", true},
+                             {"Against the first", true},
+                             {"Emits less than it", true},
+                             {"Plan", false}});
     const auto first = value_of(row(0), Key::total_tco2e);
     for (std::size_t i = 0; i < std::min(kMostRows, r_.rows.size()); ++i) {
       const auto& one = row(i);
@@ -370,7 +328,7 @@ class Page {
                  carbon && first && *first > 0 ? fmt::format("x{:.3g}", *carbon / *first) : "–",
                  less ? probability_text(*less) : "–", one.ok ? one.candidate.plan : one.reason});
     }
-    body_ += table.text();
+    body_ += html_of(table);
     if (r_.rows.size() > kMostRows) {
       body_ += paragraph(
           fmt::format("{} more: planner compare --format csv has all.", r_.rows.size() - kMostRows),
@@ -381,12 +339,11 @@ class Page {
   void energy() {
     std::vector<std::string> names;
     Json parts[3] = {Json::array(), Json::array(), Json::array()};
-    HtmlTable table{"",
-                    {{"Run", false},
-                     {"Accelerators [MWh]", true},
-                     {"Rest of the servers [MWh]", true},
-                     {"Cooling and losses [MWh]", true},
-                     {"Facility [MWh]", true}}};
+    auto table = html_table({{"Run", false},
+                             {"Accelerators [MWh]", true},
+                             {"Rest of the servers [MWh]", true},
+                             {"Cooling and losses [MWh]", true},
+                             {"Facility [MWh]", true}});
     for (std::size_t i = 0; i < shown_; ++i) {
       const auto device = value_of(row(i), Key::device_energy_mwh);
       const auto node = value_of(row(i), Key::node_energy_mwh);
@@ -412,7 +369,7 @@ class Page {
         html_figure("energy", "Energy by where it is used",
                     "Bars of energy in megawatt hours: accelerators, the rest of their servers, "
                     "and what the facility adds.",
-                    table.text());
+                    table);
   }
 
   void time() {
@@ -433,13 +390,13 @@ class Page {
     if (steps.empty()) return;
     heading("Where the time goes");
     auto chart = bars("% of a step", names);
-    std::vector<HtmlTable::Column> columns{{"Run", false}};
+    std::vector<HtmlColumn> columns{{"Run", false}};
     for (const auto& part : parts) columns.push_back({part + " [ms]", true});
     columns.push_back({"Step [ms]", true});
-    HtmlTable table{"", columns};
+    auto table = html_table(columns);
     constexpr double kMilli = 1e3;
     for (std::size_t i = 0; i < steps.size(); ++i) {
-      std::vector<std::string> cells{names[i]};
+      std::vector<TextCell> cells{names[i]};
       for (const auto& part : parts)
         cells.push_back(for_people(kMilli * steps[i]->value(part, 0.0)));
       cells.push_back(for_people(kMilli * steps[i]->value("total", 0.0)));
@@ -467,7 +424,7 @@ class Page {
         html_figure("time", "A step by what it is spent on",
                     "Bars of the shares of an optimizer step: matrix products, attention, memory "
                     "traffic, messages, waiting.",
-                    table.text());
+                    table);
   }
 
   /// Tabs of runs with something each.
@@ -513,7 +470,7 @@ class Page {
       std::vector<std::string> names;
       Json low = Json::array();
       Json high = Json::array();
-      HtmlTable table{"", {{"Input", false}, {"Low [t]", true}, {"High [t]", true}}};
+      auto table = html_table({{"Input", false}, {"Low [t]", true}, {"High [t]", true}});
       for (const auto& e : effects) {
         names.emplace_back(e.input);
         low.push_back(
@@ -534,7 +491,7 @@ class Page {
       return html_figure(
           id, "What the interval is made of",
           "Tornado of the inputs that widen the interval of total carbon, the widest first.",
-          table.text());
+          table);
     });
   }
 
@@ -543,7 +500,7 @@ class Page {
     heading("Elsewhere");
     std::vector<std::string> names;
     Json data = Json::array();
-    HtmlTable table{"", {{"Region", false}, {"kg CO2e/kWh", true}, {"Operational [t]", true}}};
+    auto table = html_table({{"Region", false}, {"kg CO2e/kWh", true}, {"Operational [t]", true}});
     for (const auto& place : r_.elsewhere) {
       if (!place.operational_t) continue;
       const auto name = place.region + (place.own ? " (as planned)" : "");
@@ -557,24 +514,22 @@ class Page {
     chart["legend"] = {{"show", false}};
     chart["series"].push_back({{"name", "operational carbon"}, {"type", "bar"}, {"data", data}});
     charts_["regions"] = std::move(chart);
-    body_ +=
-        html_figure("regions", fmt::format("{} on other grids, the site as it is", row(0).name),
-                    "Bars of operational carbon in other countries and regions, the least first.",
-                    table.text());
+    body_ += html_figure(
+        "regions", fmt::format("{} on other grids, the site as it is", row(0).name),
+        "Bars of operational carbon in other countries and regions, the least first.", table);
   }
 
   void published() {
     if (r_.published.empty()) return;
     heading("Published runs of similar size");
-    HtmlTable table{"",
-                    {{"Run", false},
-                     {"Parameters", true},
-                     {"Tokens", true},
-                     {"Device", false},
-                     {"Device hours", true},
-                     {"MWh", true},
-                     {"t CO2e", true},
-                     {"Source", false}}};
+    auto table = html_table({{"Run", false},
+                             {"Parameters", true},
+                             {"Tokens", true},
+                             {"Device", false},
+                             {"Device hours", true},
+                             {"MWh", true},
+                             {"t CO2e", true},
+                             {"Source", false}});
     constexpr double kBillion = 1e9;
     const auto& first = row(0);
     const auto params = value_of(first, Key::total_params);
@@ -592,7 +547,7 @@ class Page {
                      : "–",
                  number(run.tco2e), fmt::format("{}, {}", run.source, run.url)});
     }
-    body_ += table.text();
+    body_ += html_of(table);
     body_ += paragraph("As their sources have them: boundaries, grids and devices differ.", "soft");
   }
 
@@ -600,9 +555,9 @@ class Page {
     const auto fields = asked_for(row(0));
     if (fields.empty()) return;
     heading("What regulations and standards ask for");
-    HtmlTable table{"", {{"Asked for by", false}, {"Unit", false}, {"Value", true}}};
+    auto table = html_table({{"Asked for by", false}, {"Unit", false}, {"Value", true}});
     for (const auto& f : fields) table.add({f.by, f.what, f.value});
-    body_ += table.text();
+    body_ += html_of(table);
     body_ += paragraph(
         "Of the training run alone, location-based, before anything was measured: data "
         "preparation, "
@@ -616,19 +571,18 @@ class Page {
     heading("What was put in");
     tabs("inputs", [&](std::size_t i) {
       if (i >= r_.runs.size() || !r_.runs[i].contains("inputs")) return std::string{};
-      HtmlTable table{"",
-                      {{"Input", false},
-                       {"Value", true},
-                       {"Unit", false},
-                       {"Basis", false},
-                       {"Source", false}}};
+      auto table = html_table({{"Input", false},
+                               {"Value", true},
+                               {"Unit", false},
+                               {"Basis", false},
+                               {"Source", false}});
       for (const auto& [name, input] : r_.runs[i]["inputs"].items()) {
         const auto& value = input["value"];
         table.add({name,
                    value.is_number() ? for_people(value.get<double>()) : value.get<std::string>(),
                    input.value("unit", ""), input.value("basis", ""), input.value("source", "")});
       }
-      return table.text();
+      return html_of(table);
     });
     if (r_.rows.size() > shown_) {
       body_ +=
@@ -648,19 +602,18 @@ class Page {
         "of the hardware's footprint that the run uses. Networks, storage and buildings outside "
         "the "
         "servers are in no total.");
-    HtmlTable table{"Against published runs, nothing measured on which was used (planner validate)",
-                    {{"Quantity", false},
-                     {"Runs", true},
-                     {"Median error", true},
-                     {"Within 20%", true},
-                     {"Within the interval", true}}};
+    auto table = html_table({{"Quantity", false},
+                             {"Runs", true},
+                             {"Median error", true},
+                             {"Within 20%", true},
+                             {"Within the interval", true}});
     for (const auto& a : validation::accuracy()) {
       table.add({std::string{a.quantity}, for_people(a.runs),
                  fmt::format("{:.1f}%", 100 * a.median_error),
                  fmt::format("{:.0f}%", 100 * a.within_20),
                  a.held ? fmt::format("{:.0f}%", 100 * *a.held) : "–"});
     }
-    body_ += table.text();
+    body_ += html_of(table);
   }
 
   void appendix() {

@@ -101,7 +101,7 @@ std::string count_for_people(double value) {
 
 std::string percent(double share) {
   const double value = 100.0 * share;
-  if (std::abs(value) >= 999.5) return fmt::format("{:+.3g}%", value);
+  if (std::abs(value) >= 999.5) return fmt::format("{:+.0f}%", value);
   return fmt::format("{:+.{}f}%", value, std::abs(value) < 99.95 ? 1 : 0);
 }
 
@@ -185,6 +185,15 @@ std::string no_formula(std::string_view text) {
   if (text.empty() || kFirst.find(text.front()) == std::string_view::npos) return std::string{text};
   double value = 0;
   return read_number(text, value) ? std::string{text} : "'" + std::string{text};
+}
+
+std::vector<std::vector<std::string>> TextTable::shown_rows() const {
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& row : rows_) {
+    auto& cells = rows.emplace_back();
+    for (const auto& cell : row) cells.push_back(shown(cell));
+  }
+  return rows;
 }
 
 std::string TextTable::markdown() const {

@@ -36,6 +36,8 @@ class TextTable {
   /// Aligned, numbers to the right and rounded for reading. `rule_before` rows from the end are
   /// set apart by a rule (totals).
   std::string for_people(bool color, std::size_t rule_before = 0) const;
+  /// As people read them.
+  std::vector<std::vector<std::string>> shown_rows() const;
   std::string markdown() const;
   std::string csv() const;
   std::string json() const;

@@ -151,7 +151,10 @@ class ValidateCommand {
       found.plans = validation::audit_plans(scored, found.board.throughput);
     }
     write_answer(table.output, answer(*catalogue, options.format, found, runs));
-    if (!report.empty()) write_answer(report, report_scores(found));
+    if (!report.empty()) {
+      write_answer(
+          report, report.ends_with(".html") ? html_scores(found, utc_now()) : report_scores(found));
+    }
     return judge(thresholds, found.board);
   }
 
@@ -301,7 +304,7 @@ void add_validate_command(CLI::App& app, Exit& exit) {
                   "median=0.15@type=dense; also mean_log, q90_log, group_log, bias");
   sub->add_option("--report", command->report,
                   "Write all tables, the worst runs and what was not "
-                  "scored here, as Markdown");
+                  "scored here: FILE.html with charts, else Markdown");
   sub->callback([command, &exit] { exit = command->run(); });
 }
 

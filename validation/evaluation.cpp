@@ -572,6 +572,9 @@ Scoreboard evaluate(const std::vector<Case>& scored, const std::vector<Case>& po
     set(Predictor::knn5, at_peak(learned[i].knn5));
     set(Predictor::ridge, at_peak(learned[i].ridge));
     board.throughput.push_back(rates);
+    board.half_widths_90.push_back(step && step->factor > 1 && level > 0
+                                       ? std::log(step->factor) / models::half_width(1, level)
+                                       : 0);
     const bool sweep =
         !c.source.empty() && of_source.size() > 1 && kSweep * of_source[c.source] > scored.size();
     const auto groups = groups_of(c, sweep);

@@ -176,6 +176,8 @@ struct Scoreboard {
   SplitMode split{};
   std::vector<Score> scores;
   std::vector<Predictions> throughput;  ///< tokens per second and device, as the cases stand
+  /// Logarithms of the factor that holds 90% of such runs' rates, as the cases stand; 0: none.
+  std::vector<double> half_widths_90;
   std::vector<Duel> duels;
 
   /// Null when there is none.

@@ -193,5 +193,41 @@ TEST(ValidateCommand, RepeatedIdsAndSkippedRowsAreTold) {
   EXPECT_CONTAINS(skipped.err, "'d' is not scored: nothing was reported that is predicted");
 }
 
+TEST(ValidateCommand, ReportIsAPageWithCharts) {
+  const Program planner;
+  const auto ran = planner({"validate", "--report", "scores.html", "--format", "json"});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  const auto page = file_text(planner.path("scores.html"));
+  EXPECT_LT(page.size(), 2U << 20);
+  for (const char* id : {"scatter", "by-kind", "by-device", "by-family", "coverage"}) {
+    EXPECT_CONTAINS(page, "class=\"chart\" id=\"" + std::string{id} + "\" role=\"img\"");
+  }
+  EXPECT_CONTAINS(page, "Worst predictions of throughput");
+  EXPECT_CONTAINS(page, "its source leaves something open");
+  const std::string mark = "<script type=\"application/json\" id=\"charts\">";
+  const auto from = page.find(mark);
+  if (from == std::string::npos) GTEST_SKIP() << "built without charts";
+  const auto charts = Json::parse(
+      page.substr(from + mark.size(), page.find("</script>", from) - from - mark.size()));
+  // As many points as throughputs are scored, and the coverage that the summary has.
+  std::size_t points = 0;
+  for (const auto& series : charts["scatter"]["series"]) {
+    if (series["type"] == "scatter") points += series["data"].size();
+  }
+  const auto summary = ran.json()["summary"];
+  for (const auto& score : summary) {
+    if (score["predictor"] != "planner" || score["quantity"] != "tokens_per_s_per_device" ||
+        score["group"] != "all") {
+      continue;
+    }
+    EXPECT_EQ(points, score["n"].get<std::size_t>());
+    for (const auto& level : charts["coverage"]["series"][0]["data"]) {
+      if (level["value"][0] == 90.0) {
+        EXPECT_NEAR(level["value"][1].get<double>(), 100 * score["coverage"].get<double>(), 1);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace pretrain::cli

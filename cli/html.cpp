@@ -1,9 +1,10 @@
+#include "cli/html.hpp"
+
 #include <fmt/format.h>
 
 #include <stdexcept>
 
 #include "cli/embedded.hpp"
-#include "cli/report.hpp"
 
 namespace pretrain::cli {
 
@@ -60,13 +61,41 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
+TextTable html_table(const std::vector<HtmlColumn>& columns) {
+  std::vector<TextTable::Column> named;
+  for (const auto& column : columns) named.push_back({column.header, column.header, column.number});
+  return TextTable{std::move(named)};
+}
+
+std::string html_of(const TextTable& table, const std::string& caption) {
+  std::string head;
+  const auto& columns = table.columns();
+  for (const auto& column : columns) {
+    head += fmt::format("<th scope=\"col\"{}>{}</th>", column.number ? " class=\"n\"" : "",
+                        escaped(column.header));
+  }
+  std::string rows;
+  for (const auto& row : table.shown_rows()) {
+    rows += "<tr>";
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const char* tag = i == 0 ? "th" : "td";
+      rows += fmt::format("<{0}{1}{2}>{3}</{0}>", tag, i == 0 ? " scope=\"row\"" : "",
+                          columns[i].number ? " class=\"n\"" : "", escaped(row[i]));
+    }
+    rows += "</tr>\n";
+  }
+  return fmt::format(
+      "<div class=\"wide\"><table>{}<thead><tr>{}</tr></thead><tbody>\n{}</tbody></table></div>\n",
+      caption.empty() ? "" : fmt::format("<caption>{}</caption>", escaped(caption)), head, rows);
+}
+
 std::string html_figure(const std::string& id, const std::string& caption, const std::string& words,
-                        const std::string& table) {
+                        const TextTable& table) {
   return fmt::format(
       "<figure><figcaption>{1}</figcaption>\n"
       "<div class=\"chart\" id=\"{0}\" role=\"img\" aria-label=\"{2}\"></div>\n"
       "<details><summary>{1}: the numbers</summary>{3}</details></figure>\n",
-      escaped(id), escaped(caption), escaped(words), table);
+      escaped(id), escaped(caption), escaped(words), html_of(table));
 }
 
 std::string html_page(const std::string& title, const std::string& body,
