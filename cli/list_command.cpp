@@ -132,7 +132,31 @@ TextTable list_architectures(const planner::Catalogue& catalogue) {
   return table;
 }
 
-TextTable list_runs(const std::string& path) {
+/// Which of the saved runs are asked for. One whose figure is not known is within no limit.
+struct RunFilter {
+  std::optional<double> min_tco2e;
+  std::optional<double> max_tco2e;
+  std::optional<double> max_energy_mwh;
+  std::optional<double> max_days;
+  std::string name;  ///< part of it
+
+  bool any() const { return min_tco2e || max_tco2e || max_energy_mwh || max_days || !name.empty(); }
+  bool takes(const db::SavedRun& run) const {
+    std::optional<double> carbon = run.operational_tco2e;
+    if (carbon && run.embodied_tco2e) *carbon += *run.embodied_tco2e;
+    const auto above = [](const std::optional<double>& value, const std::optional<double>& most) {
+      return most && !(value && *value <= *most);
+    };
+    if (above(carbon, max_tco2e) || above(run.facility_energy_mwh, max_energy_mwh) ||
+        above(run.training_days, max_days)) {
+      return false;
+    }
+    if (min_tco2e && !(carbon && *carbon >= *min_tco2e)) return false;
+    return lowered(run.name).find(lowered(name)) != std::string::npos;
+  }
+};
+
+TextTable list_runs(const std::string& path, const RunFilter& filter) {
   TextTable table{{{"id", "Id", false},
                    {"name", "Run", false},
                    {"saved_at", "Saved", false},
@@ -144,6 +168,7 @@ TextTable list_runs(const std::string& path) {
                    {"catalogue", "Catalogue", false}}};
   const auto store = db::Store::open(path, db::Store::Mode::read);
   store.for_each([&](const db::SavedRun& run) {
+    if (!filter.takes(run)) return;
     table.add({run.id, run.name, run.saved_at, number(run.training_days),
                number(run.facility_energy_mwh), number(run.operational_tco2e),
                number(run.embodied_tco2e), run.version, run.catalogue});
@@ -179,9 +204,14 @@ struct ListCommand {
   std::string data;
   std::string grid = "current";
   std::string db;
+  RunFilter filter;
 
   TextTable table() const {
-    if (what == "runs") return list_runs(store_path(db));
+    if (what == "runs") return list_runs(store_path(db), filter);
+    if (filter.any()) {
+      throw InputError({"list " + what, 0, 0}, "limits are those of saved runs",
+                       "planner list runs --max-tco2e 0.1");
+    }
     if (what == "profiles") return list_profiles(store_path(db));
     const auto catalogue = open_catalogue(data);
     if (what == "devices") return list_devices(*catalogue);
@@ -226,6 +256,18 @@ void add_list_command(CLI::App& app, Exit& exit) {
   sub->add_option("--grid", command->grid, "Regions of: current, or mlco2-2019 (outdated)")
       ->check(CLI::IsMember({"current", "mlco2-2019"}))
       ->capture_default_str();
+  auto& filter = command->filter;
+  sub->add_option("--max-tco2e", filter.max_tco2e,
+                  "Saved runs of no more carbon, operational and embodied")
+      ->check(CLI::NonNegativeNumber);
+  sub->add_option("--min-tco2e", filter.min_tco2e, "Saved runs of no less carbon")
+      ->check(CLI::NonNegativeNumber);
+  sub->add_option("--max-energy-mwh", filter.max_energy_mwh,
+                  "Saved runs of no more facility energy")
+      ->check(CLI::NonNegativeNumber);
+  sub->add_option("--max-days", filter.max_days, "Saved runs of no more days")
+      ->check(CLI::NonNegativeNumber);
+  sub->add_option("--name", filter.name, "Saved runs with this in their name");
   sub->add_option("--db", command->db, "The store (else PLANNER_DB, else the XDG data folder)");
   sub->callback([command, &exit] { exit = command->run(); });
 }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "tests/cli/program.hpp"
 
@@ -104,6 +105,30 @@ TEST(ListCommand, WhatIsUnknownIsRefused) {
   EXPECT_EQ(runs.status, 2);
   EXPECT_CONTAINS(runs.err, "there is no such store");
   EXPECT_CONTAINS(runs.err, "  help: ");
+}
+
+TEST(ListCommand, SavedRunsAreSearched) {
+  const Program planner;
+  planner.write("runs.csv",
+                "name,params_b,tokens_b,device,devices,region\n"
+                "tiny,0.1,2,a100-sxm-80,1,SE\nsmall,1,20,a100-sxm-80,8,SE\n"
+                "large,70,1400,h100-sxm,512,PL\nno place,7,100,h100-sxm,64,\n");
+  EXPECT_EQ(planner({"estimate", "runs.csv", "--save"}).status, 0);
+  const auto names = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"list", "runs", "--format", "csv"});
+    std::set<std::string> found;
+    for (const auto& row : CsvAnswer{planner.run(more).out}.rows) found.insert(row.at("name"));
+    return found;
+  };
+  using Names = std::set<std::string>;
+  EXPECT_EQ(names({}).size(), 4U);
+  EXPECT_EQ(names({"--max-tco2e", "0.1"}), (Names{"small", "tiny"}));
+  EXPECT_EQ(names({"--min-tco2e", "100"}), Names{"large"});
+  EXPECT_EQ(names({"--name", "LAR"}), Names{"large"});
+  EXPECT_EQ(names({"--max-days", "0.2", "--name", "tiny"}).size(), 1U);
+  const auto wrong = planner({"list", "devices", "--max-tco2e", "1"});
+  EXPECT_EQ(wrong.status, 2);
+  EXPECT_CONTAINS(wrong.err, "limits are those of saved runs");
 }
 
 }  // namespace
