@@ -42,6 +42,8 @@ struct ReportCommand {
   std::string file;
   std::string kind = "html";
   std::string title;
+  std::vector<std::string> lever_words;
+  bool levers = false;
 
   Exit run() const {
     std::string text;
@@ -92,7 +94,13 @@ struct ReportCommand {
       OneRow one{table.where};
       std::istringstream again{text};
       planner::read_run_table(again, name, 1, one);
-      report.elsewhere = elsewhere(one.row(), first, options.estimate, *catalogue);
+      const auto row = one.row();
+      report.elsewhere = elsewhere(row, first, options.estimate, *catalogue);
+      if (levers || !lever_words.empty()) {
+        report.comparison.levers = pull_levers(row, first, lever_targets(lever_words),
+                                               catalogue->scaling_laws().usual(true),
+                                               report.comparison.law, options.estimate, *catalogue);
+      }
       const auto params = (*first.predicted)[Key::total_params];
       constexpr std::size_t kPublished = 6;
       if (params && first.tokens) {
@@ -151,6 +159,11 @@ void add_report_command(CLI::App& app, Exit& exit) {
   sub->add_option("--format", command->kind, "html, markdown or card")
       ->check(CLI::IsMember({"html", "markdown", "card"}))
       ->capture_default_str();
+  sub->add_flag("--levers", command->levers,
+                "Also what model, machine, PUE and region would save from the first run");
+  sub->add_option(
+      "--lever", command->lever_words,
+      "Where a lever goes: device=H200, pue=1.1, region=SE, model=sparse, teacher=70e9");
   sub->add_option("--title", command->title, "Of the page");
   sub->add_option("--plan", command->table.plan, "given, usual or best, as estimate has it")
       ->check(CLI::IsMember({"given", "usual", "best"}))

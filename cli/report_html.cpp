@@ -76,6 +76,7 @@ class Page {
     time();
     uncertainty();
     elsewhere();
+    levers();
     published();
     asked();
     scenario();
@@ -517,6 +518,47 @@ class Page {
     body_ += html_figure(
         "regions", fmt::format("{} on other grids, the site as it is", row(0).name),
         "Bars of operational carbon in other countries and regions, the least first.", table);
+  }
+
+  void levers() {
+    const auto& levers = r_.comparison.levers;
+    const auto base = value_of(row(0), Key::total_tco2e);
+    if (!levers || levers->site.empty() || !base) return;
+    heading("What could be done");
+    std::vector<std::string> names{"as it is"};
+    Json left = Json::array();
+    left.push_back(item(*base, "t"));
+    auto table = html_table({{"Lever", false},
+                             {"Change", false},
+                             {"Alone [t]", true},
+                             {"With those above [t]", true},
+                             {"Note", false}});
+    table.add({std::string{"as it is"}, {}, *base, *base, {}});
+    for (const auto& lever : levers->site) {
+      const auto alone = value_of(lever.alone, Key::total_tco2e);
+      const auto together = value_of(*lever.together, Key::total_tco2e);
+      names.push_back(lever.name);
+      left.push_back(item(together.value_or(0), "t", together ? "" : "does not run"));
+      table.add(
+          {lever.name, lever.change, optional_cell(alone), optional_cell(together), lever.note});
+    }
+    for (const auto& lever : levers->models) {
+      table.add({"or: " + lever.name,
+                 lever.change,
+                 optional_cell(value_of(lever.alone, Key::total_tco2e)),
+                 {},
+                 lever.note});
+    }
+    auto chart = bars("t CO2e", names);
+    chart["legend"] = {{"show", false}};
+    chart["series"].push_back({{"name", "left"}, {"type", "bar"}, {"data", left}});
+    charts_["levers"] = std::move(chart);
+    body_ +=
+        html_figure("levers", fmt::format("What is left of {}, lever by lever", row(0).name),
+                    "Bars of total carbon as it is, and after each of the levers in turn: model, "
+                    "machine, mechanization (PUE), map (region).",
+                    table);
+    for (const auto& what : levers->left_out) body_ += paragraph("Left out: " + what + ".", "soft");
   }
 
   void published() {

@@ -130,6 +130,22 @@ TEST_F(ReportCommand, NumbersAreThoseOfEveryFormat) {
   EXPECT_CONTAINS(card, "hardware_used: \"256 x h100-sxm\"");
 }
 
+TEST_F(ReportCommand, LeversAreThoseOfCompare) {
+  const auto page = html({"--levers", "--lever", "region=FR"});
+  const auto charts =
+      Json::parse(between(page, "<script type=\"application/json\" id=\"charts\">", "</script>"));
+  const auto levers = planner({"compare", "runs.csv", "--plan", "given", "--lever", "region=FR",
+                               "--format", "json"})
+                          .json()["levers"];
+  const auto& bars = charts["levers"]["series"][0]["data"];
+  std::size_t i = 0;
+  for (const auto& lever : levers) {
+    if (lever["kind"] != "site") continue;
+    EXPECT_DOUBLE_EQ(bars[++i]["value"].get<double>(), lever["total_tco2e_together"].get<double>());
+  }
+  EXPECT_GE(i, 3U);
+}
+
 TEST_F(ReportCommand, HugeTablesStayReadable) {
   std::string table = "name,params_b,tokens_b,device,devices,region\n";
   for (int i = 1; i <= 10000; ++i) {
