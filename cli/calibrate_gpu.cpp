@@ -94,7 +94,7 @@ std::string loads_text(const GpuRates& rates) {
   add("idle", rates.idle, 0);
   add("held by a process that waits", rates.waiting, 0);
   add("copying", rates.copying, 0);
-  add("a large product in bf16", rates.largest_product, rates.best_tflops(false));
+  add("a large product in bf16", rates.largest_product, rates.sustained_tflops);
   return table.for_people(color_wanted());
 }
 
@@ -163,6 +163,14 @@ std::string gpu_text(const GpuRates& rates, double peak, double peak_fp8) {
   for (const auto& b : rates.blocks) {
     if (&b != &rates.blocks.front() && b.attention == rates.blocks.front().attention) continue;
     text += fmt::format("Attention of {}: {}.\n", b.shape.name, b.attention);
+  }
+  for (const auto& b : rates.blocks) {
+    if (b.fused) continue;
+    const double rest = b.step_s.median - part_of(b, GpuPart::attention);
+    const double best = rates.best_tflops(false);
+    if (!(rest > 0 && best > 0)) continue;
+    text += fmt::format("Without its attention a step of {} reaches {:.1f}% of the best product.\n",
+                        b.shape.name, 100 * b.shape.product_flop() / rest / kTera / best);
   }
   for (const auto& b : rates.blocks) {
     if (!(b.fused_forward_s > 0)) continue;

@@ -134,7 +134,9 @@ GpuCalibration calibrate(const hardware::GpuRates& rates, const std::string& dev
   constexpr double kGiga = 1e9;
   const auto* any = question_of("0");
   const auto largest = [&](bool fp8, const planner::StepQuestion* question, const char* what) {
-    const double best = rates.best_tflops(fp8);
+    // Under load as training is; in bursts a card is faster.
+    const double best =
+        !fp8 && rates.sustained_tflops > 0 ? rates.sustained_tflops : rates.best_tflops(fp8);
     if (best > 0) add(question, Seen::rate, kTera, 1 / best, kOfRate, "large products", what);
   };
   largest(false, any, "a large product");

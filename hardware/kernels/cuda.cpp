@@ -111,7 +111,6 @@ CudaLibraries cuda_libraries_of_environment() {
   X(cuStreamSynchronize)       \
   X(cuEventCreate)             \
   X(cuEventRecord)             \
-  X(cuEventElapsedTime)        \
   X(cuEventDestroy)
 #define PRETRAIN_PRODUCTS(X)              \
   X(cublasLtGetVersion)                   \
@@ -136,6 +135,8 @@ struct Gpu::Api {
   PRETRAIN_DRIVER(X)
   PRETRAIN_PRODUCTS(X)
 #undef X
+  /// By its first name, which older drivers have, too.
+  CUresult (*elapsed)(float*, CUevent, CUevent) = nullptr;
   CUdevice device = 0;
   CUcontext context = nullptr;
   CUmodule module = nullptr;
@@ -148,6 +149,7 @@ struct Gpu::Api {
   if (!driver.find(f, PRETRAIN_NAME_OF(f))) missing = PRETRAIN_NAME_OF(f);
     PRETRAIN_DRIVER(X)
 #undef X
+    if (!driver.find(elapsed, "cuEventElapsedTime")) missing = "cuEventElapsedTime";
     return missing;
   }
   std::string missing_of_products() {
@@ -241,20 +243,6 @@ std::unique_ptr<Gpu> Gpu::open(const CudaLibraries& libraries, std::string& why)
     why = "the CUDA driver has no device: see CUDA_VISIBLE_DEVICES";
     return nullptr;
   }
-  for (const auto& name : libraries.products) {
-    api.products = Library{name};
-    if (api.products) break;
-  }
-  if (!api.products) {
-    why =
-        "no cuBLASLt: put libcublasLt.so.13 or .12 where the loader finds it (LD_LIBRARY_PATH), or "
-        "name it in PLANNER_CUBLASLT";
-    return nullptr;
-  }
-  if (const auto missing = api.missing_of_products(); !missing.empty()) {
-    why = fmt::format("cuBLASLt lacks {}: version 12 or 13 has it", missing);
-    return nullptr;
-  }
   gpu->check(api.cuDriverGetVersion(&gpu->driver_cuda_), "driver version");
   gpu->check(api.cuDeviceGet(&api.device, 0), "device");
   std::array<char, 256> name{};
@@ -291,10 +279,27 @@ std::unique_ptr<Gpu> Gpu::open(const CudaLibraries& libraries, std::string& why)
     return nullptr;
   }
   gpu->check(api.cuStreamCreate(&api.stream, CU_STREAM_NON_BLOCKING), "queue");
-  if (const int status = api.cublasLtCreate(&api.handle); status != 0) {
-    why = fmt::format("cuBLASLt does not start: status {}", status);
-    return nullptr;
+  // The first that starts: one for a newer driver does not.
+  why =
+      "no cuBLASLt: put libcublasLt.so.13 or .12 where the loader finds it (LD_LIBRARY_PATH), or "
+      "name it in PLANNER_CUBLASLT";
+  for (const auto& file : libraries.products) {
+    api.products = Library{file};
+    if (!api.products) continue;
+    if (const auto missing = api.missing_of_products(); !missing.empty()) {
+      why = fmt::format("{} lacks {}: version 12 or 13 has it", file, missing);
+      continue;
+    }
+    if (const int status = api.cublasLtCreate(&api.handle); status != 0) {
+      why = fmt::format("{} does not start (status {}): the driver has CUDA {}.{}", file, status,
+                        gpu->driver_cuda_ / 1000, gpu->driver_cuda_ % 1000 / 10);
+      api.handle = nullptr;
+      continue;
+    }
+    break;
   }
+  if (api.handle == nullptr) return nullptr;
+  why.clear();
   gpu->products_version_ = api.cublasLtGetVersion();
   gpu->workspace_ = gpu->allocate(kWorkspace);
   return gpu;
@@ -349,8 +354,11 @@ void Gpu::launch_with(const char* kernel, const GpuLaunch& how, void** arguments
     function = found;
   }
   auto* const f = static_cast<CUfunction>(function);
-  constexpr unsigned kUsualShared = 48U << 10;
-  if (how.shared_bytes > kUsualShared) {
+  // 48 KB hold what a kernel declares itself, too.
+  constexpr unsigned kUsualShared = 32U << 10;
+  auto& asked = shared_[function];
+  if (how.shared_bytes > kUsualShared && how.shared_bytes > asked) {
+    asked = how.shared_bytes;
     check(api_->cuFuncSetAttribute(f, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
                                    static_cast<int>(how.shared_bytes)),
           kernel);
@@ -444,9 +452,8 @@ void Gpu::forget(GpuMoment moment) { api_->cuEventDestroy(static_cast<CUevent>(m
 
 double Gpu::seconds_between(GpuMoment from, GpuMoment to) const {
   float milliseconds = 0;
-  check(
-      api_->cuEventElapsedTime(&milliseconds, static_cast<CUevent>(from), static_cast<CUevent>(to)),
-      "time between events");
+  check(api_->elapsed(&milliseconds, static_cast<CUevent>(from), static_cast<CUevent>(to)),
+        "time between events");
   return kMilli * static_cast<double>(milliseconds);
 }
 

@@ -144,6 +144,7 @@ class Gpu {
   int driver_cuda_ = 0;
   std::size_t products_version_ = 0;
   std::map<std::string_view, void*> kernels_;
+  std::map<void*, unsigned> shared_;  ///< bytes that were asked for, of kernels that need many
   std::map<GpuProduct, std::unique_ptr<Plan>> plans_;
   GpuMemory workspace_;
 };

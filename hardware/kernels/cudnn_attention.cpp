@@ -9,6 +9,20 @@
 
 #include "hardware/kernels/gpu_block.hpp"
 
+#if CUDNN_VERSION < 91700
+
+// Before it attention was no operation of its own.
+namespace pretrain::hardware {
+
+std::unique_ptr<FusedAttention> FusedAttention::open(Gpu&, const GpuShape&, std::string& why) {
+  why = "this program was built with a cuDNN before 9.17";
+  return nullptr;
+}
+
+}  // namespace pretrain::hardware
+
+#else
+
 namespace pretrain::hardware {
 
 namespace {
@@ -35,7 +49,7 @@ struct Api {
     if (library == nullptr) return false;
     const auto find = [&](auto& function, const char* symbol) {
       function =
-          reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(library, symbol));
+          reinterpret_cast<std::remove_reference_t<decltype(function)> >(dlsym(library, symbol));
       return function != nullptr;
     };
     return find(version, "cudnnGetVersion") && find(create, "cudnnCreate") &&
@@ -323,3 +337,5 @@ std::unique_ptr<FusedAttention> FusedAttention::open(Gpu& gpu, const GpuShape& s
 }
 
 }  // namespace pretrain::hardware
+
+#endif

@@ -36,14 +36,13 @@ MeasuredRate rate_of(const std::vector<double>& values) {
 }
 
 /// Shares of the budget.
-constexpr double kIdleShare = 0.05;    // before, and again after
-constexpr double kQuickShare = 0.20;   // products by size, copies, launches
-constexpr double kWindowShare = 0.50;  // of steps
-constexpr double kWarmShare = 0.15;    // of a window, before it: steps that are not steady yet
-constexpr double kLoadShare = 0.03;    // of the largest product, and of copies, for their power
+constexpr double kIdleShare = 0.05;   // before, and again after
+constexpr double kQuickShare = 0.20;  // products by size, copies, launches
+constexpr double kWarmShare = 0.15;   // of a window, before it: steps that are not steady yet
+constexpr double kLoadShare = 0.04;   // of the largest product, and of copies, for their power
 constexpr int kRepetitions = 4;
 /// A counter is told ten times a second or so: power is taken from when a window has settled.
-constexpr double kSettled = 0.25;
+constexpr double kSettled = 0.5;
 
 /// What a kind of work drew.
 struct Load {
@@ -154,13 +153,11 @@ class Measurement {
     copies();
     products();
     for (const auto& shape : plan_.shapes) rates_.blocks.emplace_back().shape = shape;
-    // Quick things may have taken longer than their share: what is left is for the windows.
-    const double left = budget_ * (1 - kIdleShare) - since(start);
-    constexpr double kLeast = 0.3;
-    const double spare = std::max(kLeast, left / (budget_ * (1 - 2 * kIdleShare - kQuickShare)));
     for (int repetition = 0; repetition < kRepetitions; ++repetition) {
       say(fmt::format("windows of steps, {} of {}", repetition + 1, kRepetitions));
-      windows(repetition, std::min(1.0, spare));
+      // Whatever took longer than its share comes off what is left.
+      const double left = budget_ * (1 - kIdleShare) - since(start);
+      windows(repetition, left / (kRepetitions - repetition));
     }
     for (auto& block : rates_.blocks) summarize(block);
     std::erase_if(rates_.blocks, [](const GpuBlockRates& b) { return b.steps == 0; });
@@ -185,6 +182,8 @@ class Measurement {
 
  private:
   struct Collected {
+    std::shared_ptr<FusedAttention> attention;
+    std::string why_not;
     std::vector<double> steps;
     std::array<std::vector<double>, kGpuParts> parts;
     std::vector<double> fused;
@@ -221,9 +220,16 @@ class Measurement {
     constexpr double kSame = 0.02;
     constexpr double kPart = 0.05;  // s, of one repetition
     const auto start = Clock::now();
+    // The first one also loads kernels and chooses among them.
+    timed(1, once);
     int times = 1;
-    double one = timed(times, once);
-    times = std::clamp(static_cast<int>(kPart / std::max(one, 1e-7)), 1, 10000);
+    constexpr double kTold = 0.005;  // s, before a time is worth dividing
+    double taken = timed(times, once);
+    while (taken < kTold && times < 1 << 14) {
+      times *= 2;
+      taken = timed(times, once);
+    }
+    times = std::clamp(static_cast<int>(kPart * times / taken), 1, 1 << 16);
     std::vector<double> last;
     while (since(start) < seconds / 2) {
       last.push_back(timed(times, once) / times);
@@ -337,26 +343,39 @@ class Measurement {
     });
   }
 
-  /// One window of each shape, of the largest product and of copies, in random order.
-  void windows(int repetition, double spare) {
+  /// One window of each shape in random order, within so many seconds; once on the way, of the
+  /// largest product and of copies.
+  void windows(int repetition, double seconds) {
     collected_.resize(rates_.blocks.size());
     std::vector<std::size_t> order(rates_.blocks.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
     std::shuffle(order.begin(), order.end(), random_);
-    const double window = spare * kWindowShare * budget_ / kRepetitions /
-                          static_cast<double>(std::max<std::size_t>(1, order.size()));
-    for (const auto i : order) {
+    const auto end = Clock::now() + std::chrono::duration<double>(std::max(0.0, seconds));
+    if (repetition == kRepetitions / 2) loads();
+    for (std::size_t k = 0; k < order.size(); ++k) {
       pause();
-      steps_of(i, repetition, window);
+      const double left = std::chrono::duration<double>(end - Clock::now()).count();
+      const double window = left / static_cast<double>(order.size() - k) / (1 + kWarmShare);
+      const double least = 0.02 * budget_ / kRepetitions;
+      steps_of(order[k], repetition, std::max(least, window));
     }
-    const double each = spare * kLoadShare * budget_ / kRepetitions;
+  }
+
+  void loads() {
+    const double each = kLoadShare * budget_;
     constexpr int kAtATime = 4;
     if (largest_ > 0) {
       pause();
       const auto product = square(largest_, false);
+      const double flop = 2 * std::pow(static_cast<double>(largest_), 3);
+      double taken = 0;
+      double done = 0;
       watch_.keep(each, product_load_, [&] {
-        timed(kAtATime, [&] { gpu_.multiply(product, a_.at(), b_.at(), c_.at()); });
+        taken += timed(kAtATime, [&] { gpu_.multiply(product, a_.at(), b_.at(), c_.at()); });
+        done += kAtATime * flop;
       });
+      constexpr double kTera = 1e12;
+      if (taken > 0) rates_.sustained_tflops = done / taken / kTera;
     }
     pause();
     watch_.keep(each, copy_load_, [&] { timed(kAtATime, [&] { copy_once(); }); });
@@ -375,7 +394,9 @@ class Measurement {
                                            static_cast<double>(gpu_.free_bytes()) / kGiga));
       return;
     }
-    GpuBlocks blocks{gpu_, rates.shape, true};
+    // Choosing its kernels takes a second: once for all windows.
+    if (repetition == 0) own.attention = FusedAttention::open(gpu_, rates.shape, own.why_not);
+    GpuBlocks blocks{gpu_, rates.shape, own.attention, own.why_not};
     rates.attention = blocks.attention();
     rates.fused = blocks.fused();
     // Not before steps are steady: three in a row within 2%.

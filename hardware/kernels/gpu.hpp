@@ -83,6 +83,7 @@ struct GpuRates {
   GpuLoad idle;     ///< no process holds it
   GpuLoad waiting;  ///< held by a process that does nothing
   GpuLoad largest_product;
+  double sustained_tflops = 0;  ///< of it, in bf16, over its window
   GpuLoad copying;
   std::optional<double> limit_w;
   std::optional<double> clock_mhz;

@@ -53,7 +53,7 @@ struct GpuBlocks::State {
   Gpu& gpu;
   GpuShape shape;
   std::string attention;
-  std::unique_ptr<FusedAttention> library;
+  std::shared_ptr<FusedAttention> library;
   FusedAttention* fused = nullptr;  // the library's, where it has both directions
   GpuMemory workspace;
 
@@ -109,8 +109,13 @@ struct GpuBlocks::State {
         for (auto* state : {&m.master, &m.first, &m.second, &m.gradient}) {
           *state = gpu.allocate(kFp32 * n);
         }
-        // Outputs of about the size of their inputs.
-        fill(m.values, m.elements(), 1 / std::sqrt(static_cast<float>(in)), seed++);
+        if (out == 1) {
+          gpu.launch("fill_value", grid(m.elements()), m.values.at(),
+                     static_cast<unsigned long long>(n), 1.0F);
+        } else {
+          // Outputs of about the size of their inputs.
+          fill(m.values, m.elements(), 1 / std::sqrt(static_cast<float>(in)), seed++);
+        }
         gpu.launch("master_of", grid(m.elements()), m.values.at(), m.master.at(), m.first.at(),
                    m.second.at(), m.gradient.at(), static_cast<unsigned long long>(n));
       };
@@ -499,10 +504,10 @@ struct GpuBlocks::State {
   }
 };
 
-GpuBlocks::GpuBlocks(Gpu& gpu, const GpuShape& shape, bool fused)
+GpuBlocks::GpuBlocks(Gpu& gpu, const GpuShape& shape, std::shared_ptr<FusedAttention> library,
+                     std::string why)
     : s_{std::make_unique<State>(gpu, shape)} {
-  std::string why;
-  if (fused) s_->library = FusedAttention::open(gpu, shape, why);
+  s_->library = std::move(library);
   if (s_->library && s_->library->has_backward()) {
     s_->fused = s_->library.get();
     s_->attention = s_->library->name();

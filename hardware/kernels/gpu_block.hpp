@@ -35,9 +35,10 @@ class FusedAttention {
 /// gradients of all of it; AdamW. The loss is the sum of what comes out, times random numbers.
 class GpuBlocks {
  public:
-  /// Fused attention where the library has both of its directions and `fused`, else products and a
-  /// softmax.
-  GpuBlocks(Gpu& gpu, const GpuShape& shape, bool fused);
+  /// `library`: fused attention for these shapes, or null with the reason why not. Where it has but
+  /// one direction, attention is made of products and a softmax, too.
+  GpuBlocks(Gpu& gpu, const GpuShape& shape, std::shared_ptr<FusedAttention> library,
+            std::string why_not = {});
   ~GpuBlocks();
   GpuBlocks(const GpuBlocks&) = delete;
   GpuBlocks& operator=(const GpuBlocks&) = delete;

@@ -1,5 +1,5 @@
 // Device code of a training step of transformer blocks: all that is no matrix product. Each kernel
-// reads and writes what a fused one has to, once, 16 bytes at a time. Compiled to PTX, which the
+// reads and writes what a fused one has to, once, most of them 16 bytes at a time. Compiled to PTX, which the
 // driver compiles for its GPU; and, by the tests, for the CPU.
 
 #ifdef __CUDACC__
@@ -45,7 +45,7 @@ INSIDE Bf16 narrow(float x) {
 
 /// Sum over the threads of a block, to all of them.
 INSIDE float block_sum(float x) {
-  __shared__ float parts[1024];
+  __shared__ float parts[256];  // as many as a block has threads
   parts[threadIdx.x] = x;
   __syncthreads();
   for (unsigned n = blockDim.x / 2; n > 0; n /= 2) {
@@ -58,7 +58,7 @@ INSIDE float block_sum(float x) {
 }
 
 INSIDE float block_max(float x) {
-  __shared__ float parts[1024];
+  __shared__ float parts[256];  // as many as a block has threads
   parts[threadIdx.x] = x;
   __syncthreads();
   for (unsigned n = blockDim.x / 2; n > 0; n /= 2) {
@@ -78,7 +78,7 @@ INSIDE unsigned hash(unsigned x) {
   return x ^ (x >> 16);
 }
 
-/// About normal, with mean 0: a sum of four uniform numbers, of variance 1/3.
+/// About normal, with mean 0 and variance 1: a sum of four uniform numbers.
 INSIDE float noise(Count at, unsigned seed) {
   const unsigned h = hash(static_cast<unsigned>(at) ^ hash(seed + static_cast<unsigned>(at >> 32)));
   const float sum = static_cast<float>(h & 255u) + static_cast<float>((h >> 8) & 255u) +
@@ -100,6 +100,10 @@ KERNEL fill(Eight* out, Count eights, float scale, unsigned seed) {
     for (int k = 0; k < 8; ++k) e.v[k] = narrow(scale * noise(8 * i + k, seed));
     out[i] = e;
   }
+}
+
+KERNEL fill_value(Bf16* out, Count n, float value) {
+  for (Count i = first_of_grid(); i < n; i += grid_threads()) out[i] = narrow(value);
 }
 
 /// fp32 copies of bf16 weights, and optimizer states of 0.

@@ -82,9 +82,9 @@ struct Invoker<kernel> {
 const std::map<std::string_view, Invoke>& kernels() {
   static const std::map<std::string_view, Invoke> all{
 #define X(name) {#name, &Invoker<&::name>::invoke},
-      X(nothing) X(fill) X(master_of) X(fill_bytes) X(copy) X(add_norm) X(norm_backward) X(add_rows)
-          X(rotate) X(gated) X(gated_backward) X(gelu) X(gelu_backward) X(softmax)
-              X(softmax_backward) X(adamw)
+      X(nothing) X(fill) X(fill_value) X(master_of) X(fill_bytes) X(copy) X(add_norm)
+          X(norm_backward) X(add_rows) X(rotate) X(gated) X(gated_backward) X(gelu) X(gelu_backward)
+              X(softmax) X(softmax_backward) X(adamw)
 #undef X
   };
   return all;
@@ -232,7 +232,15 @@ CUresult cuModuleGetFunction(CUfunction* function, CUmodule, const char* name) {
   *function = reinterpret_cast<CUfunction>(const_cast<char*>(found->first.data()));
   return CUDA_SUCCESS;
 }
-CUresult cuFuncSetAttribute(CUfunction, CUfunction_attribute, int) { return CUDA_SUCCESS; }
+std::map<CUfunction, unsigned> shared_limits;
+CUresult cuFuncSetAttribute(CUfunction function, CUfunction_attribute what, int value) {
+  constexpr int kMost = 227 << 10;
+  if (value > kMost) return CUDA_ERROR_INVALID_VALUE;
+  if (what == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES) {
+    shared_limits[function] = static_cast<unsigned>(value);
+  }
+  return CUDA_SUCCESS;
+}
 CUresult cuMemGetInfo(std::size_t* free, std::size_t* all) {
   *all = static_cast<std::size_t>(1e9 * option("memory_gb", 140));
   *free = *all - used;
@@ -275,6 +283,14 @@ CUresult cuLaunchKernel(CUfunction function, unsigned blocks, unsigned, unsigned
                         unsigned, unsigned, unsigned shared_bytes, CUstream, void** arguments,
                         void**) {
   if (++launches == static_cast<int>(option("fail_at", -1))) return CUDA_ERROR_LAUNCH_FAILED;
+  // A kernel has 48 KB with what it declares itself, more where it was asked for.
+  constexpr unsigned kUsual = 48U << 10;
+  constexpr unsigned kDeclared = 2U << 10;
+  const auto limit = shared_limits.find(function);
+  if (shared_bytes + kDeclared > kUsual &&
+      (limit == shared_limits.end() || shared_bytes > limit->second)) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
   const std::string_view name{reinterpret_cast<const char*>(function)};
   const double bandwidth = 1e9 * option("gb_per_s", 4000);
   double bytes = 32.0 * blocks * threads;
@@ -304,6 +320,7 @@ CUresult cuEventRecord(CUevent event, CUstream) {
   as<Event>(event).at = std::max(busy_until, now());
   return CUDA_SUCCESS;
 }
+#undef cuEventElapsedTime
 CUresult cuEventElapsedTime(float* ms, CUevent from, CUevent to) {
   *ms = static_cast<float>(1e3 * (as<Event>(to).at - as<Event>(from).at));
   return CUDA_SUCCESS;
