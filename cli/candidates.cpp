@@ -99,18 +99,18 @@ const models::ScalingLaw& TypedCandidates::law(const planner::Catalogue& catalog
 }
 
 std::optional<TypedCandidates::Limit> TypedCandidates::limit() const {
-  if (max_tco2e_) return Limit{Key::total_tco2e, "--max-tco2e", "a limit in t CO2e", *max_tco2e_};
+  if (max_tco2e_) return Limit{Key::total_tco2e, "--max-tco2e", "{} t CO2e", *max_tco2e_};
   if (max_energy_) {
-    return Limit{Key::facility_energy_mwh, "--max-energy-mwh", "a limit in MWh", *max_energy_};
+    return Limit{Key::facility_energy_mwh, "--max-energy-mwh", "{} MWh", *max_energy_};
   }
-  if (max_cost_) return Limit{Key::device_hours, "--max-cost", "a cost", *max_cost_};
+  if (max_cost_) return Limit{Key::device_hours, "--max-cost", "a cost of {}", *max_cost_};
   if (max_days_.empty()) return std::nullopt;
   const auto days = parse_days(max_days_);
   if (!days.ok() || !(days.value > 0)) {
     throw InputError({"--max-days", 0, 0}, fmt::format("'{}' is no duration", shortened(max_days_)),
                      "write 30, 30d, 12h or 8w");
   }
-  return Limit{Key::training_days, "--max-days", "a limit in days", days.value};
+  return Limit{Key::training_days, "--max-days", "{} days", days.value};
 }
 
 std::size_t TypedCandidates::place_of(Col col) const {
@@ -142,6 +142,9 @@ double TypedCandidates::number(std::size_t i, std::size_t row) const {
   const std::string text = typed(i, row);
   const auto parsed = parse_count(text);
   if (!parsed.ok()) throw InputError({options_[i].name, 0, 0}, parsed.what, parsed.help);
+  if (!(parsed.value > 0)) {
+    throw InputError({options_[i].name, 0, 0}, fmt::format("{} is none", text), "write 7e9 or 7B");
+  }
   constexpr double kFewest = 1e3;
   if (parsed.value < kFewest) {
     throw InputError({options_[i].name, 0, 0}, fmt::format("{} is very few", text),
@@ -190,6 +193,13 @@ std::vector<TypedCandidates::Candidate> TypedCandidates::as_typed() const {
 
 TypedCandidates::Candidate TypedCandidates::sized(const Candidate& like, double params,
                                                   double tokens) const {
+  constexpr double kMost = 1e14;  // of anything that was ever counted in parameters or tokens
+  if (params > kMost || tokens > kMost) {
+    throw InputError({"compare", 0, 0},
+                     fmt::format("that takes {} parameters on {} tokens: more than there are",
+                                 count_for_people(params), count_for_people(tokens)),
+                     "ask for less work, a higher loss or a lower limit");
+  }
   Candidate c = like;
   c.cells[place_of(Col::params_b)] = billions(params);
   c.cells[place_of(Col::tokens_b)] = billions(tokens);
@@ -232,11 +242,11 @@ std::string TypedCandidates::text_of(const std::vector<Candidate>& candidates) c
 
 namespace {
 
-/// Sizes of models around one, in steps of two.
-std::vector<double> around(double params, int below, int above) {
-  std::vector<double> sizes;
-  for (int step = -below; step <= above; ++step) {
-    sizes.push_back(rounded(params * std::pow(2, step)));
+/// A size, and others around it in steps of two: the one that is asked for first.
+std::vector<double> around(double params, int steps = 2) {
+  std::vector<double> sizes{rounded(params)};
+  for (int step = -steps; step <= steps; ++step) {
+    if (step != 0) sizes.push_back(rounded(params * std::pow(2, step)));
   }
   return sizes;
 }
@@ -261,7 +271,7 @@ std::vector<TypedCandidates::Candidate> TypedCandidates::of_work(
   solved_ = fmt::format("The least loss for {} FLOP: {} parameters on {} tokens ({:.0f} each).",
                         compute_, count_for_people(best.params), count_for_people(best.tokens),
                         best.tokens / best.params);
-  for (const double params : around(best.params, 2, 2)) {
+  for (const double params : around(best.params)) {
     candidates.push_back(sized(like.front(), params, flop / (kFlopPer * params)));
   }
   return candidates;
@@ -300,7 +310,7 @@ std::vector<TypedCandidates::Candidate> TypedCandidates::of_loss(
   }
   solved_ = fmt::format("The least work for a loss of {}: {} parameters on {} tokens.", loss,
                         count_for_people(cheapest->params), count_for_people(cheapest->tokens));
-  for (const double params : around(cheapest->params, 2, 2)) {
+  for (const double params : around(cheapest->params)) {
     if (const auto tokens = law.tokens_for(loss, params)) {
       candidates.push_back(sized(like.front(), params, *tokens));
     }
@@ -312,15 +322,18 @@ std::vector<TypedCandidates::Candidate> TypedCandidates::of_limit(const Limit& l
                                                                   const models::ScalingLaw& law,
                                                                   const Evaluate& evaluate) const {
   const auto like = as_typed();
-  if (like.size() > 1 || !values_[place_of(Col::tokens_b)].cells.empty()) {
-    throw InputError({limit.option, 0, 0}, "several candidates, or tokens, with a limit",
-                     "give one device, count and place: size and tokens are solved for");
+  const auto typed_too = [&](Col col) { return !values_[place_of(col)].cells.empty(); };
+  if (like.size() > 1 || typed_too(Col::tokens_b) || typed_too(Col::days) ||
+      typed_too(Col::architecture) || typed_too(Col::active_params_b)) {
+    throw InputError({limit.option, 0, 0},
+                     "size and tokens are solved for, of one dense candidate: not with several, "
+                     "--tokens, --days, --architecture or --active-params",
+                     "give one --device, --devices and place");
   }
   const auto value_of = [&](const ReportRow& row) -> std::optional<double> {
-    if (!row.ok || row.status != planner::Status::ok) return std::nullopt;
+    if (!row.ok || row.status != planner::Status::ok || !row.candidate.fits) return std::nullopt;
     return max_cost_ ? row.candidate.cost : (*row.predicted)[limit.key];
   };
-  // What a size costs goes with its tokens: once for each, then the tokens that the limit leaves.
   std::vector<double> sizes;
   const auto params_at = place_of(Col::params_b);
   if (!values_[params_at].cells.empty()) {
@@ -331,56 +344,80 @@ std::vector<TypedCandidates::Candidate> TypedCandidates::of_limit(const Limit& l
     constexpr double kStep = 1.25;
     for (double params = kFirst; params <= kLast; params *= kStep) sizes.push_back(params);
   }
-  constexpr double kUsualTokens = 20;  // of a parameter
-  const auto tokens_of = [&](const std::vector<double>& params) {
-    std::vector<Candidate> trial;
-    for (const double p : params) trial.push_back(sized(like.front(), p, kUsualTokens * p));
-    const auto rows = evaluate(text_of(trial));
-    std::vector<std::optional<double>> tokens;
-    for (std::size_t i = 0; i < params.size(); ++i) {
-      const auto value = i < rows.size() ? value_of(rows[i]) : std::nullopt;
-      tokens.push_back(value && *value > 0
-                           ? std::optional{kUsualTokens * params[i] * limit.most / *value}
-                           : std::nullopt);
+  // Tokens that a limit leaves to each size. What a run costs goes with its tokens, but for a grid
+  // by the hour: it is tried again until the limit is met.
+  bool known = false;
+  const auto tokens_of = [&](const std::vector<double>& params, int tries) {
+    constexpr double kUsualTokens = 20;  // of a parameter
+    constexpr double kNear = 1e-3;
+    constexpr double kMost = 1e14;
+    std::vector<double> tokens;
+    for (const double p : params) tokens.push_back(kUsualTokens * p);
+    std::vector<std::optional<double>> met(params.size());
+    for (int attempt = 0; attempt < tries; ++attempt) {
+      std::vector<Candidate> trial;
+      for (std::size_t i = 0; i < params.size(); ++i) {
+        trial.push_back(sized(like.front(), params[i], tokens[i]));
+      }
+      const auto rows = evaluate(text_of(trial));
+      bool all = true;
+      for (std::size_t i = 0; i < params.size(); ++i) {
+        met[i].reset();
+        const auto value = i < rows.size() ? value_of(rows[i]) : std::nullopt;
+        if (!value || !(*value > 0)) continue;
+        known = true;
+        if (std::abs(*value / limit.most - 1) < kNear) met[i] = tokens[i];
+        all = all && met[i];
+        tokens[i] = std::clamp(tokens[i] * limit.most / *value, 1.0, kMost);
+        // The last step is taken on trust by a first look alone.
+        if (tries == 1) met[i] = tokens[i];
+      }
+      if (all) break;
     }
-    return tokens;
+    return met;
   };
-  const auto tokens = tokens_of(sizes);
+  const auto first = tokens_of(sizes, 1);
   std::optional<std::size_t> best;
   for (std::size_t i = 0; i < sizes.size(); ++i) {
-    if (!tokens[i]) continue;
-    if (!best || law.loss(sizes[i], *tokens[i]) < law.loss(sizes[*best], *tokens[*best])) {
-      best = i;
-    }
+    if (!first[i]) continue;
+    if (!best || law.loss(sizes[i], *first[i]) < law.loss(sizes[*best], *first[*best])) best = i;
   }
   if (!best) {
-    throw InputError({limit.option, 0, 0}, "no size fits, or what is limited is not known for any",
-                     "give --device, --devices and a place (--region, or --pue and --intensity); "
-                     "for money --price-per-device-hour");
+    throw InputError({limit.option, 0, 0},
+                     known ? "no size fits into the memory of so many devices"
+                           : "what is limited is not known for any size",
+                     known ? "give more --devices"
+                           : "give --device, --devices and a place (--region, or --pue and "
+                             "--intensity); for money --price-per-device-hour");
   }
-  // Plans of neighbors differ: the one that is shown in the middle is the best of those shown.
+  // Plans of neighbors differ: the one that is told is the best of those shown.
   double params = sizes.size() == 1 ? sizes.front() : rounded(sizes[*best]);
   std::vector<Candidate> candidates;
   constexpr int kMostTries = 4;
   for (int attempt = 0; attempt < kMostTries; ++attempt) {
-    const auto shown = sizes.size() == 1 ? sizes : around(params, 1, 1);
-    const auto shown_tokens = tokens_of(shown);
+    const auto shown = sizes.size() == 1 ? sizes : around(params, 1);
+    constexpr int kSteps = 12;
+    const auto tokens = tokens_of(shown, kSteps);
     candidates.clear();
     double least = HUGE_VAL;
     double least_params = params;
     for (std::size_t i = 0; i < shown.size(); ++i) {
-      if (!shown_tokens[i]) continue;
-      candidates.push_back(sized(like.front(), shown[i], *shown_tokens[i]));
-      const double loss = law.loss(shown[i], *shown_tokens[i]);
+      if (!tokens[i]) continue;
+      candidates.push_back(sized(like.front(), shown[i], *tokens[i]));
+      const double loss = law.loss(shown[i], *tokens[i]);
       if (loss >= least) continue;
       least = loss;
       least_params = shown[i];
-      solved_ = fmt::format("The least loss within {} of {}: {} parameters on {} tokens.",
-                            limit.what, for_people(limit.most), count_for_people(shown[i]),
-                            count_for_people(*shown_tokens[i]));
+      solved_ = fmt::format("The least loss within {}: {} parameters on {} tokens.",
+                            fmt::format(fmt::runtime(limit.what), for_people(limit.most)),
+                            count_for_people(shown[i]), count_for_people(*tokens[i]));
     }
     if (least_params == params) break;
     params = least_params;
+  }
+  if (candidates.empty()) {
+    throw InputError({limit.option, 0, 0}, "no number of tokens meets it",
+                     "with --hourly the carbon need not grow with the tokens: leave it away");
   }
   return candidates;
 }
@@ -391,6 +428,15 @@ std::string TypedCandidates::table(const planner::Catalogue& catalogue,
   const auto& used = law(catalogue, mixture);
   if (const auto most = limit()) return text_of(of_limit(*most, used, evaluate));
   if (!compute_.empty() || loss_) {
+    const bool open = values_[place_of(Col::params_b)].cells.empty();
+    if (mixture && open) {
+      throw InputError({"--active-params", 0, 0}, "sizes that are solved for are dense",
+                       "give --params with it: the tokens are solved for then");
+    }
+    if (!values_[place_of(Col::days)].cells.empty()) {
+      throw InputError({"--days", 0, 0}, "the time follows from what is solved for",
+                       "leave it away");
+    }
     if (!values_[place_of(Col::architecture)].cells.empty()) {
       throw InputError({compute_.empty() ? "--loss" : "--compute", 0, 0},
                        "a size is solved for, or its tokens, not an architecture",

@@ -11,39 +11,10 @@
 #include "cli/format_compare.hpp"
 #include "cli/one_row.hpp"
 #include "cli/options.hpp"
-#include "planner/plan_row.hpp"
 
 namespace pretrain::cli {
 
 namespace {
-
-/// Whether a table says anything of plans, and how many rows it has.
-class StatedPlans : public planner::TableJob {
- public:
-  struct Seen : Part {
-    void clear() override {
-      rows = 0;
-      stated = false;
-    }
-    std::size_t rows = 0;
-    bool stated = false;
-  };
-  std::unique_ptr<Part> make_part() const override { return std::make_unique<Seen>(); }
-  void row(const planner::RunRow& row, Part& part) const override {
-    auto& seen = dynamic_cast<Seen&>(part);
-    ++seen.rows;
-    seen.stated = seen.stated || planner::states_plan(row);
-  }
-  void deliver(Part& part) override {
-    const auto& seen = dynamic_cast<Seen&>(part);
-    rows += seen.rows;
-    stated = stated || seen.stated;
-  }
-  void remark(const std::string&) override {}
-
-  std::size_t rows = 0;
-  bool stated = false;
-};
 
 struct CompareCommand {
   TableOptions table;
@@ -70,19 +41,12 @@ struct CompareCommand {
     const bool from_file = !typed.any();
     if (format != Format::json) options.format = Format::table;
     std::string text;
-    // Where no plan is stated, the fastest that fits is a plan to choose by.
+    // Sizes alone have no plan: the fastest that fits is one to choose by. Tables have their own.
     if (!from_file && !plan_typed) options.estimate.plan = planner::PlanMode::best;
     if (from_file) {
       std::ostringstream whole;
       whole << InputFile{file}.stream().rdbuf();
       text = whole.str();
-      StatedPlans plans;
-      std::istringstream in{text};
-      planner::read_run_table(in, file, 1, plans);
-      constexpr std::size_t kQuick = 64;
-      if (!plan_typed && !plans.stated && plans.rows <= kQuick) {
-        options.estimate.plan = planner::PlanMode::best;
-      }
     } else {
       text = typed.table(*catalogue, [&](const std::string& trial) {
         auto quietly = options;
@@ -106,8 +70,11 @@ struct CompareCommand {
     const auto& law = typed.law(*catalogue, experts);
     auto c = compared(rows, law);
     c.solved = typed.solved();
+    c.fastest_plans = options.estimate.plan == planner::PlanMode::best;
     if (levers || !lever_words.empty()) {
-      if (!rows.empty() && rows.front().ok) {
+      if (rows.empty() || !rows.front().ok) {
+        tell("note: the first candidate could not be computed: its levers are left out\n");
+      } else {
         OneRow first{table.where};
         std::istringstream again{text};
         planner::read_run_table(again, name, 1, first);

@@ -79,6 +79,7 @@ struct ReportRow {
   planner::Candidate candidate;
   std::optional<double> pue;
   bool region_named = false;
+  std::string phase;  ///< as stated; empty: pretraining
   std::string proof;
 
   const ReportedNumber* find(planner::Key key) const;

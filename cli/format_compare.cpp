@@ -70,7 +70,11 @@ std::vector<Line> lines_of(const Comparison& c) {
     lines.push_back(std::move(less));
   }
   Line plan{"plan", "plan", {}, false, {}};
-  for (const auto& row : rows) plan.texts.push_back(row.ok ? row.candidate.plan : std::string{});
+  for (const auto& row : rows) {
+    plan.texts.push_back(!row.ok              ? std::string{}
+                         : row.candidate.fits ? row.candidate.plan
+                                              : "does not fit");
+  }
   if (std::any_of(plan.texts.begin(), plan.texts.end(), [](const auto& t) { return !t.empty(); })) {
     lines.push_back(std::move(plan));
   }
@@ -176,6 +180,10 @@ std::string answer_text(const Comparison& c) {
   if (!c.solved.empty()) text += c.solved + "\n";
   if (c.front.empty() || c.rows.size() < 2) return text;
   const auto& rows = c.rows;
+  const auto misfits = std::count_if(rows.begin(), rows.end(), [](const ReportRow& row) {
+    return row.ok && (row.status != planner::Status::ok || !row.candidate.fits);
+  });
+  if (misfits > 0) text += "Of those that fit: ";
   const auto least = c.front.front();
   const auto best = c.front.back();
   const double from = *total_of(rows[least]);
@@ -207,7 +215,12 @@ std::string answer_text(const Comparison& c) {
 /// What the loss is worth.
 std::string law_text(const Comparison& c) {
   if (std::none_of(c.losses.begin(), c.losses.end(), [](const auto& l) { return !!l; })) return {};
-  std::string text = fmt::format(
+  std::string text;
+  if (c.fastest_plans) {
+    text =
+        "Plans: the fastest that fit, as no plan is stated (--plan given: as people run them).\n";
+  }
+  text += fmt::format(
       "Loss by {} (runs on {}, fitted to {} parameters and {} tokens): to compare candidates on "
       "one "
       "data set, no promise of a loss.",
@@ -225,12 +238,18 @@ std::string law_text(const Comparison& c) {
   }
   if (named > 0)
     text += fmt::format(" Beyond its range: {}{}.", far, named > 3 ? "; and others" : "");
-  return text + "\n";
+  text += "\n";
+  for (std::size_t i = 0; i < c.rows.size(); ++i) {
+    if (c.losses[i] || c.rows[i].candidate.experts <= 1 || c.law.knows_experts()) continue;
+    text += fmt::format("{} does not know experts: no loss of {}.\n", c.law.id, c.rows[i].name);
+    break;
+  }
+  return text;
 }
 
 std::string levers_text(const Comparison& c) {
   if (!c.levers) return {};
-  const auto base = total_of(c.rows.front());
+  const auto base = total_of(c.levers->base);
   std::string text;
   const auto bar = [&](double from, double to, double most) {
     constexpr double kWidth = 30;
@@ -285,6 +304,7 @@ std::string levers_text(const Comparison& c) {
     }
     text += "\n" + table.for_people(false);
   }
+  if (!base) text += "\nNo levers: the carbon of the first candidate is not known.\n";
   for (const auto& what : c.levers->left_out) text += fmt::format("Left out: {}.\n", what);
   return text;
 }
@@ -312,7 +332,8 @@ Comparison compared(const std::vector<ReportRow>& rows, const models::ScalingLaw
   }
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (c.losses[i] && total_of(rows[i]) && rows[i].status == planner::Status::ok) {
+    if (c.losses[i] && total_of(rows[i]) && rows[i].status == planner::Status::ok &&
+        rows[i].candidate.fits) {
       order.push_back(i);
     }
   }
@@ -415,8 +436,9 @@ std::string compare_markdown(const Comparison& c) {
   if (const auto answer = answer_text(c); !answer.empty()) text += no_tags(answer) + "\n";
   text += c.rows.size() <= kBeside ? side_by_side(c, true).markdown()
                                    : below(c, true, c.rows.size()).markdown();
-  const auto law = law_text(c);
-  return law.empty() ? text : text + "\n" + no_tags(law);
+  if (const auto law = law_text(c); !law.empty()) text += "\n" + no_tags(law);
+  if (c.levers) text += "\n```\n" + levers_text(c) + "```\n";
+  return text;
 }
 
 std::string compare_csv(const Comparison& c) {
@@ -446,6 +468,8 @@ std::string compare_json(const Comparison& c) {
     if (const auto far = planner::beyond(row.candidate, c.law); c.losses[i] && !far.empty()) {
       candidate["beyond_law"] = far;
     }
+    candidate["status"] = planner::name_of(row.status);
+    if (row.ok) candidate["fits"] = row.candidate.fits && row.status == planner::Status::ok;
     candidate["on_front"] = std::find(c.front.begin(), c.front.end(), i) != c.front.end();
     candidates.push_back(std::move(candidate));
   }
@@ -476,6 +500,7 @@ std::string compare_json(const Comparison& c) {
     for (const auto& lever : c.levers->site) add(lever, "site");
     for (const auto& lever : c.levers->models) add(lever, "model");
     text += "\"levers\": " + levers.dump() + ",\n";
+    text += "\"levers_left_out\": " + Json(c.levers->left_out).dump() + ",\n";
   }
   return text;
 }

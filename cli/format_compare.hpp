@@ -16,6 +16,7 @@ struct Comparison {
   const models::ScalingLaw& law;
   std::string solved;  ///< what was solved for; empty: nothing
   std::optional<Levers> levers;
+  bool fastest_plans = false;  ///< of all, where they have no own
 
   /// Loss by the law; absent where it does not hold.
   std::vector<std::optional<double>> losses = {};

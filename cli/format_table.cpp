@@ -513,6 +513,7 @@ ReportRow report_row(const planner::RunRow& row, const planner::Result& result,
   report.candidate = planner::candidate_of(row, result, catalogue);
   if (s.pue) report.pue = *s.pue;
   report.region_named = s.region != nullptr;
+  report.phase = s.phase;
   if (explain) report.proof = proof_text(report.name, row, result, catalogue);
   return report;
 }

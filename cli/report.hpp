@@ -31,6 +31,12 @@ struct Report {
   std::vector<ElsewhereRow> elsewhere;  ///< of the first run
   std::vector<validation::PublishedRun> published;
   std::vector<std::string> files;  ///< that it was made from
+  double interval = 0.9;           ///< that the intervals promise; 0: none
+
+  /// The first run that could be computed; the first where none was.
+  const ReportRow& lead() const;
+  /// "90% intervals"; empty: none.
+  std::string interval_words() const;
 };
 
 /// One file that needs nothing else.

@@ -84,7 +84,8 @@ struct ReportCommand {
                   .comparison = compared(rows, catalogue->scaling_laws().usual(experts)),
                   .elsewhere = {},
                   .published = {},
-                  .files = {file}};
+                  .files = {file},
+                  .interval = table.interval};
     if (detailed) {
       const auto runs = nlohmann::ordered_json::parse("[" + job.json_runs() + "]");
       report.runs.assign(runs.begin(), runs.end());
@@ -125,7 +126,8 @@ struct ReportCommand {
                                              const planner::Catalogue& catalogue) {
     std::vector<ElsewhereRow> all;
     const auto own = (*base.predicted)[Key::operational_tco2e];
-    if (!own) return all;
+    // The hours of one grid say nothing of another.
+    if (!own || options.hourly != nullptr) return all;
     const auto energy = (*base.predicted)[Key::facility_energy_mwh];
     const auto intensity = [&](const std::optional<double>& t) -> std::optional<double> {
       if (!t || !energy || !(*energy > 0)) return std::nullopt;

@@ -130,7 +130,7 @@ class Page {
   }
 
   void answer() {
-    const auto& first = row(0);
+    const auto& first = r_.lead();
     if (!first.ok) {
       body_ += paragraph(first.name + ": " + first.reason, "answer warn");
       return;
@@ -146,7 +146,14 @@ class Page {
     if (value_of(first, Key::total_tco2e)) {
       text += fmt::format(" and {} t CO2e", with_interval(first, Key::total_tco2e));
     }
-    body_ += paragraph(text + ". In brackets: what 9 of 10 such runs lie within.", "answer");
+    body_ += paragraph(text + ".", "answer");
+    if (r_.interval > 0) {
+      body_ +=
+          paragraph(fmt::format("In brackets: {}; how often they held on published runs stands "
+                                "under Method.",
+                                r_.interval_words()),
+                    "soft");
+    }
     if (!first.reason.empty()) body_ += paragraph(first.reason, "warn");
     body_ += "<ul class=\"figures\">\n";
     const auto figure = [&](const char* what, Key key, const char* unit) {
@@ -186,7 +193,7 @@ class Page {
                              {"Operational [t]", true},
                              {"Embodied [t]", true},
                              {"Total [t]", true},
-                             {"90% interval", true}});
+                             {"Interval", true}});
     for (std::size_t k = 0; k < used.size(); ++k) {
       const auto& one = row(used[k]);
       operational.push_back(item(value_of(one, Key::operational_tco2e).value_or(0), "t"));
@@ -203,7 +210,7 @@ class Page {
         {{"name", "operational"}, {"type", "bar"}, {"stack", "c"}, {"data", operational}});
     chart["series"].push_back(
         {{"name", "embodied"}, {"type", "bar"}, {"stack", "c"}, {"data", embodied}});
-    chart["series"].push_back({{"name", "90% interval"},
+    chart["series"].push_back({{"name", "interval"},
                                {"type", "custom"},
                                {"renderItem", "fn:span"},
                                {"encode", {{"x", Json::array({1, 2})}, {"y", 0}}},
@@ -211,7 +218,7 @@ class Page {
                                {"z", 10}});
     charts_["carbon"] = std::move(chart);
     body_ += html_figure("carbon", "Carbon of each run",
-                         "Bars of operational and embodied carbon in tonnes with 90% intervals; "
+                         "Bars of operational and embodied carbon in tonnes with their intervals; "
                          "the numbers are in the table below.",
                          table);
   }
@@ -281,12 +288,13 @@ class Page {
          {"data", points},
          {"label", {{"show", count <= 12}, {"position", "right"}, {"formatter", "{b}"}}},
          {"labelLayout", {{"hideOverlap", true}}}});
-    chart["series"].push_back({{"name", "front"},
-                               {"type", "line"},
-                               {"symbol", "none"},
-                               {"silent", true},
-                               {"lineStyle", {{"type", "dashed"}}},
-                               {"data", front}});
+    if (c.front.size() > 1)
+      chart["series"].push_back({{"name", "front"},
+                                 {"type", "line"},
+                                 {"symbol", "none"},
+                                 {"silent", true},
+                                 {"lineStyle", {{"type", "dashed"}}},
+                                 {"data", front}});
     charts_["loss"] = std::move(chart);
     body_ +=
         html_figure("loss", "Loss against carbon",
@@ -327,9 +335,15 @@ class Page {
                  number(value_of(one, Key::training_days)),
                  number(value_of(one, Key::facility_energy_mwh)), number(carbon),
                  carbon && first && *first > 0 ? fmt::format("x{:.3g}", *carbon / *first) : "–",
-                 less ? probability_text(*less) : "–", one.ok ? one.candidate.plan : one.reason});
+                 less ? probability_text(*less) : "–",
+                 !one.ok                                                   ? "not computed"
+                 : one.candidate.fits && one.status == planner::Status::ok ? one.candidate.plan
+                                                                           : "does not fit"});
     }
     body_ += html_of(table);
+    for (std::size_t i = 0; i < shown_; ++i) {
+      if (!row(i).reason.empty()) body_ += paragraph(row(i).name + ": " + row(i).reason, "warn");
+    }
     if (r_.rows.size() > kMostRows) {
       body_ += paragraph(
           fmt::format("{} more: planner compare --format csv has all.", r_.rows.size() - kMostRows),
@@ -391,17 +405,17 @@ class Page {
     if (steps.empty()) return;
     heading("Where the time goes");
     auto chart = bars("% of a step", names);
-    std::vector<HtmlColumn> columns{{"Run", false}};
-    for (const auto& part : parts) columns.push_back({part + " [ms]", true});
-    columns.push_back({"Step [ms]", true});
+    std::vector<HtmlColumn> columns{{"Part of a step [ms]", false}};
+    for (const auto& name : names) columns.push_back({name, true});
     auto table = html_table(columns);
     constexpr double kMilli = 1e3;
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-      std::vector<TextCell> cells{names[i]};
-      for (const auto& part : parts)
-        cells.push_back(for_people(kMilli * steps[i]->value(part, 0.0)));
-      cells.push_back(for_people(kMilli * steps[i]->value("total", 0.0)));
-      table.add(cells);
+    auto told = parts;
+    told.emplace_back("total");
+    for (const auto& part : told) {
+      std::vector<TextCell> cells{part};
+      for (const auto* step : steps)
+        cells.emplace_back(for_people(kMilli * step->value(part, 0.0)));
+      table.add(std::move(cells));
     }
     constexpr double kSmall = 0.005;  // of a step, in every run: told in the table alone
     for (const auto& part : parts) {
@@ -522,7 +536,7 @@ class Page {
 
   void levers() {
     const auto& levers = r_.comparison.levers;
-    const auto base = value_of(row(0), Key::total_tco2e);
+    const auto base = levers ? value_of(levers->base, Key::total_tco2e) : std::nullopt;
     if (!levers || levers->site.empty() || !base) return;
     heading("What could be done");
     std::vector<std::string> names{"as it is"};
@@ -537,7 +551,7 @@ class Page {
     for (const auto& lever : levers->site) {
       const auto alone = value_of(lever.alone, Key::total_tco2e);
       const auto together = value_of(*lever.together, Key::total_tco2e);
-      names.push_back(lever.name);
+      names.push_back(lever_words(lever.name));
       left.push_back(item(together.value_or(0), "t", together ? "" : "does not run"));
       table.add(
           {lever.name, lever.change, optional_cell(alone), optional_cell(together), lever.note});
@@ -573,12 +587,12 @@ class Page {
                              {"t CO2e", true},
                              {"Source", false}});
     constexpr double kBillion = 1e9;
-    const auto& first = row(0);
+    const auto& first = r_.lead();
     const auto params = value_of(first, Key::total_params);
     table.add({first.name + " (predicted)", params ? count_for_people(*params) : "–",
                first.tokens ? count_for_people(*first.tokens) : "–", first.device,
                number(value_of(first, Key::device_hours)),
-               number(value_of(first, Key::facility_energy_mwh)),
+               number(value_of(first, Key::facility_energy_mwh)) + " (facility)",
                number(value_of(first, Key::operational_tco2e)), ""});
     for (const auto& run : r_.published) {
       table.add({std::string{run.name}, count_for_people(kBillion * run.params_b),
@@ -594,7 +608,7 @@ class Page {
   }
 
   void asked() {
-    const auto fields = asked_for(row(0));
+    const auto fields = asked_for(r_.lead());
     if (fields.empty()) return;
     heading("What regulations and standards ask for");
     auto table = html_table({{"Asked for by", false}, {"Unit", false}, {"Value", true}});

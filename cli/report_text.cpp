@@ -12,6 +12,16 @@ namespace pretrain::cli {
 
 using planner::Key;
 
+const ReportRow& Report::lead() const {
+  const auto found =
+      std::find_if(rows.begin(), rows.end(), [](const ReportRow& row) { return row.ok; });
+  return found == rows.end() ? rows.front() : *found;
+}
+
+std::string Report::interval_words() const {
+  return interval > 0 ? fmt::format("{:g}% intervals", 100 * interval) : std::string{};
+}
+
 std::string with_interval(const ReportRow& row, Key key) {
   if (!row.ok || !(*row.predicted)[key]) return "–";
   const auto& p = *row.predicted;
@@ -42,10 +52,11 @@ std::vector<AskedFor> asked_for(const ReportRow& row) {
     all.push_back({act + ", 2(d): computational resources", "floating point operations",
                    fmt::format("{:.3g}", *flop)});
     all.push_back(
-        {"Article 51(2): presumed systemic risk above 1e25", "against that",
+        {"Article 51(2): presumed systemic risk above 1e25", "training work",
          fmt::format("{:.2g} of it{}", *flop / kSystemic, *flop > kSystemic ? ": above" : "")});
-    all.push_back({"Guidelines C(2025) 5045, 17: general-purpose above 1e23 (indicative)",
-                   "against that", fmt::format("{:.2g} times as much", *flop / kGeneral)});
+    all.push_back(
+        {"Guidelines C(2025) 5045, 17: general-purpose above 1e23 (indicative)", "training work",
+         fmt::format("{}: {:.2g} of it", *flop > kGeneral ? "above" : "below", *flop / kGeneral)});
   }
   if (p[Key::training_days]) {
     all.push_back({act + ", 2(d): training time", "days", with_interval(row, Key::training_days)});
@@ -133,11 +144,11 @@ std::string report_markdown(const Report& report) {
     }
     table.add(std::move(cells));
   }
-  text += table.markdown() + "\nIn brackets: 90% intervals.\n";
+  text += table.markdown();
+  if (report.interval > 0) text += fmt::format("\nIn brackets: {}.\n", report.interval_words());
   if (report.rows.size() > 1) text += "\n## Compared\n\n" + compare_markdown(report.comparison);
-  for (const auto& row : report.rows) {
-    const auto asked = asked_for(row);
-    if (asked.empty() || &row != &report.rows.front()) continue;
+  if (const auto asked = asked_for(report.lead()); !asked.empty()) {
+    const auto& row = report.lead();
     TextTable fields{{{"by", fmt::format("Asked for, of {}", row.name), false},
                       {"what", "Unit", false},
                       {"value", "Value", false}}};
@@ -158,7 +169,7 @@ std::string report_markdown(const Report& report) {
 }
 
 std::string report_card(const Report& report) {
-  const auto& row = report.rows.front();
+  const auto& row = report.lead();
   const auto carbon = row.ok ? (*row.predicted)[Key::operational_tco2e] : std::nullopt;
   if (!carbon) {
     throw InputError({"--format", 0, 0}, "no emissions to write",
@@ -168,7 +179,9 @@ std::string report_card(const Report& report) {
   std::string text =
       fmt::format("co2_eq_emissions:\n  emissions: {:.6g}\n", kGramsPerTonne * *carbon);
   text += fmt::format("  source: planner {} (predicted before training)\n", PRETRAIN_VERSION);
-  text += "  training_type: pre-training\n";
+  text +=
+      fmt::format("  training_type: {}\n",
+                  row.phase.empty() || row.phase == "pretrain" ? "pre-training" : "fine-tuning");
   if (row.region_named) {
     text += fmt::format("  geographical_location: {}\n", nlohmann::json(row.candidate.grid).dump());
   }

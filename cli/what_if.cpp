@@ -88,6 +88,12 @@ void to_region(Changed& c, const std::string& region, const std::optional<double
 
 }  // namespace
 
+std::string lever_words(const std::string& name) {
+  if (name == "mechanization") return "mechanization (PUE)";
+  if (name == "map") return "map (region)";
+  return name;
+}
+
 LeverTargets lever_targets(const std::vector<std::string>& words) {
   LeverTargets targets;
   const auto wrong = [](const std::string& word) {
@@ -101,6 +107,8 @@ LeverTargets lever_targets(const std::vector<std::string>& words) {
     const auto key = word.substr(0, equals);
     const auto value = word.substr(equals + 1);
     const auto count = parse_count(value);
+    constexpr double kFewest = 1e6;
+    if (value.empty()) throw wrong(word);
     if (key == "device") {
       targets.device = value;
     } else if (key == "region") {
@@ -109,7 +117,7 @@ LeverTargets lever_targets(const std::vector<std::string>& words) {
       targets.pue = count.value;
     } else if (key == "model" && (value == "optimal" || value == "sparse" || value == "none")) {
       targets.model = value;
-    } else if (key == "teacher" && count.ok() && count.value > 0) {
+    } else if (key == "teacher" && count.ok() && count.value >= kFewest) {
       targets.teacher_params = count.value;
     } else {
       throw wrong(word);
@@ -127,7 +135,7 @@ ReportRow in_region(const RunRow& row, const ReportRow& base, const std::string&
   return report_row(changed.row(), result, catalogue, false);
 }
 
-Levers pull_levers(const RunRow& row, const ReportRow& base, const LeverTargets& targets,
+Levers pull_levers(const RunRow& own_row, const ReportRow& own, const LeverTargets& targets,
                    const models::ScalingLaw& experts_law, const models::ScalingLaw& law,
                    const planner::EstimateOptions& options, const planner::Catalogue& catalogue) {
   Levers levers;
@@ -137,6 +145,30 @@ Levers pull_levers(const RunRow& row, const ReportRow& base, const LeverTargets&
     planner::estimate_row(changed.row(), catalogue, options, result);
     return report_row(changed.row(), result, catalogue, false);
   };
+  // Both sides on one footing: what was stated of its speed and draw is not another device's.
+  Changed footing{own_row};
+  levers.base = own;
+  const bool measured = planner::states_measured(own_row);
+  if (own.tokens && !own_row.has(Col::tokens_b)) footing.set(Col::tokens_b, *own.tokens / kBillion);
+  if (measured && own.tokens) {
+    planner::clear_measured(footing.row());
+    levers.base = evaluate(footing, "as it is");
+    levers.left_out.emplace_back(
+        "the days, speed or draw that the row states: both sides are predicted");
+  } else if (measured) {
+    levers.left_out.emplace_back("levers: the tokens are not known, so nothing else can be timed");
+    return levers;
+  }
+  const RunRow& row = footing.row();
+  const ReportRow& base = levers.base;
+  if (!base.ok) {
+    levers.left_out.push_back("levers: " + base.reason);
+    return levers;
+  }
+  if (!targets.device.empty() && catalogue.devices().find(targets.device).device == nullptr) {
+    throw InputError({"--lever", 0, 0}, fmt::format("no device '{}'", shortened(targets.device)),
+                     "planner list devices has them");
+  }
   const auto& b = base.candidate;
   const bool sized = b.decoder && b.params && b.tokens && b.experts <= 1;
   using Change = std::function<void(Changed&)>;
@@ -148,6 +180,12 @@ Levers pull_levers(const RunRow& row, const ReportRow& base, const LeverTargets&
   };
   std::vector<Pull> pulls;
 
+  const auto to_serve = [](double times) {
+    constexpr double kMore = 1.2;
+    if (times > kMore) return fmt::format("; {:.1f} times the model to serve", times);
+    if (times < 1 / kMore) return fmt::format("; {:.2f} times the model to serve", times);
+    return std::string{};
+  };
   // ---- the model, at the loss that the first candidate reaches
   const auto optimal = [&]() -> std::optional<Pull> {
     if (!sized) return std::nullopt;
@@ -158,7 +196,7 @@ Levers pull_levers(const RunRow& row, const ReportRow& base, const LeverTargets&
                             count_for_people(best->tokens), count_for_people(*b.params),
                             count_for_people(*b.tokens)),
                 [best](Changed& c) { resize(c, best->params, best->params, best->tokens); },
-                fmt::format("the same loss by {}", law.id)};
+                fmt::format("the same loss by {}{}", law.id, to_serve(best->params / *b.params))};
   };
   const auto sparse = [&]() -> std::optional<Pull> {
     if (!sized) return std::nullopt;
@@ -182,7 +220,8 @@ Levers pull_levers(const RunRow& row, const ReportRow& base, const LeverTargets&
     pulls.push_back(*chosen);
     pulls.back().name = "model";
   } else if (model != "none") {
-    levers.left_out.emplace_back("model: no scaling law holds for this run");
+    levers.left_out.emplace_back(b.experts > 1 ? "model: sizes are solved for dense decoders"
+                                               : "model: no scaling law holds for this run");
   }
 
   // ---- machine, mechanization, map
@@ -216,13 +255,17 @@ Levers pull_levers(const RunRow& row, const ReportRow& base, const LeverTargets&
                 : std::string{"mechanization: no PUE is known"});
   }
   const std::string region = targets.region.empty() ? kCleanRegion : targets.region;
-  if (!equal_ignoring_case(region, base.candidate.grid)) {
-    pulls.push_back({"map",
-                     fmt::format("{} instead of {}", region,
-                                 base.candidate.grid.empty()
-                                     ? "no place"
-                                     : base.candidate.grid + (base.region_named ? "" : " kg/kWh")),
-                     [region, own_pue](Changed& c) { to_region(c, region, own_pue); }, ""});
+  const auto& grid = base.candidate.grid;
+  if (options.hourly != nullptr) {
+    levers.left_out.emplace_back("map: the hours of one grid are given, not of another");
+  } else if (equal_ignoring_case(region, grid)) {
+    levers.left_out.push_back(fmt::format("map: it is in {} already", region));
+  } else if (grid.empty()) {
+    levers.left_out.emplace_back("map: no place is stated");
+  } else {
+    pulls.push_back(
+        {"map", fmt::format("{} instead of {}{}", region, grid, base.region_named ? "" : " kg/kWh"),
+         [region, own_pue](Changed& c) { to_region(c, region, own_pue); }, ""});
   }
   std::vector<Change> before;
   for (const auto& pull : pulls) {
@@ -230,6 +273,13 @@ Levers pull_levers(const RunRow& row, const ReportRow& base, const LeverTargets&
     Changed alone{row};
     pull.apply(alone);
     lever.alone = evaluate(alone, pull.name);
+    if (!lever.alone.ok || lever.alone.status != planner::Status::ok ||
+        !lever.alone.candidate.fits) {
+      levers.left_out.push_back(
+          fmt::format("{} ({}): {}", pull.name, pull.change,
+                      lever.alone.reason.empty() ? "it does not fit" : lever.alone.reason));
+      continue;
+    }
     before.push_back(pull.apply);
     Changed all{row};
     for (const auto& change : before) change(all);
@@ -242,8 +292,15 @@ Levers pull_levers(const RunRow& row, const ReportRow& base, const LeverTargets&
     if (!pull) return;
     Changed changed{row};
     pull->apply(changed);
+    auto result = evaluate(changed, pull->name);
+    if (!result.ok || !result.candidate.fits) {
+      levers.left_out.push_back(
+          fmt::format("{} ({}): {}", pull->name, pull->change,
+                      result.reason.empty() ? "it does not fit" : result.reason));
+      return;
+    }
     levers.models.push_back(
-        {pull->name, pull->change, evaluate(changed, pull->name), std::nullopt, pull->note});
+        {pull->name, pull->change, std::move(result), std::nullopt, pull->note});
   };
   try_model(optimal());
   try_model(sparse());

@@ -19,6 +19,7 @@ struct Lever {
 };
 
 struct Levers {
+  ReportRow base;             ///< as it is; predicted, where something of it was stated as measured
   std::vector<Lever> site;    ///< the four Ms (Patterson et al. 2021), in their order
   std::vector<Lever> models;  ///< of the model alone
   std::vector<std::string> left_out;
@@ -40,6 +41,9 @@ LeverTargets lever_targets(const std::vector<std::string>& words);
 Levers pull_levers(const planner::RunRow& row, const ReportRow& base, const LeverTargets& targets,
                    const models::ScalingLaw& experts_law, const models::ScalingLaw& law,
                    const planner::EstimateOptions& options, const planner::Catalogue& catalogue);
+
+/// The name of a lever in plain words: "mechanization (PUE)".
+std::string lever_words(const std::string& name);
 
 /// The same run on another grid; the building, and so its PUE, is as it was.
 ReportRow in_region(const planner::RunRow& row, const ReportRow& base, const std::string& region,

@@ -61,7 +61,9 @@ Candidate candidate_of(const RunRow& row, const Result& result, const Catalogue&
   if (!result.ok) return c;
   const auto& s = result.scenario;
   const auto& e = result.estimate;
-  c.decoder = (s.type == "dense" || s.type == "moe") && s.mode.phase == models::Phase::pretrain;
+  c.decoder = (s.type == "dense" || s.type == "moe") && (s.phase.empty() || s.phase == "pretrain");
+  const auto& verdict = e.fit.verdict;
+  c.fits = !verdict || verdict->fits;
   if (s.active_params) c.params = *s.active_params;
   if (e.duration.tokens) c.tokens = *e.duration.tokens;
   if (s.type == "moe") {
@@ -119,6 +121,11 @@ std::optional<double> probability_less(const Candidate& a, const Candidate& b, c
   if (!(total_a > 0 && total_b > 0) || (a.operational_t > 0) != (b.operational_t > 0)) {
     return std::nullopt;
   }
+  // Where the time of a step has no error that is known, nothing is sure.
+  const auto open = [](const Candidate& c) {
+    return c.solved_hours && c.spreads.time == models::Spread{};
+  };
+  if (open(a) || open(b)) return std::nullopt;
   const double of_90 = models::normal_quantile(0.95);
   const auto moved = [&](models::Spread s, double z) {
     return z / of_90 * (z > 0 ? s.up : s.down);

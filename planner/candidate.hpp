@@ -19,6 +19,7 @@ struct Candidate {
   double experts = 1;            ///< over a dense layer as wide as what a token meets
   bool experts_assumed = false;  ///< from total and met parameters
   bool decoder = false;
+  bool fits = true;  ///< in the memory of its devices, as far as that is known
 
   // For the carbon: what two runs share moves both.
   std::string device;     ///< generation

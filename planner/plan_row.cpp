@@ -33,11 +33,13 @@ void clear_plan(RunRow& row) {
   for (const auto col : kMeasuredColumns) row.unset(col);
 }
 
-bool states_plan(const RunRow& row) {
-  constexpr std::array kSpeed{Col::mfu, Col::achieved_tflops};
-  const auto has = [&](Col col) { return row.has(col); };
-  return std::any_of(kPlanColumns.begin(), kPlanColumns.end(), has) ||
-         std::any_of(kSpeed.begin(), kSpeed.end(), has);
+bool states_measured(const RunRow& row) {
+  return std::any_of(kMeasuredColumns.begin(), kMeasuredColumns.end(),
+                     [&](Col col) { return row.has(col); });
+}
+
+void clear_measured(RunRow& row) {
+  for (const auto col : kMeasuredColumns) row.unset(col);
 }
 
 RunRow row_of_plan(const RunRow& row, const FoundPlan& p, std::vector<std::string>& texts) {

@@ -15,8 +15,9 @@ void set_cell(RunRow& row, Col col, std::string_view cell);
 /// Takes out the plan of a row, and what was measured of it.
 void clear_plan(RunRow& row);
 
-/// Whether the row says how the run is divided, or what was measured of its speed.
-bool states_plan(const RunRow& row);
+/// Days, hours, speed and draw that a row states: not of another plan or device.
+bool states_measured(const RunRow& row);
+void clear_measured(RunRow& row);
 
 /// The row with the plan in its cells; `texts` keeps what they point to.
 RunRow row_of_plan(const RunRow& row, const FoundPlan& plan, std::vector<std::string>& texts);

@@ -94,6 +94,17 @@
       for (const panel of document.querySelectorAll("[role=tabpanel]")) panel.hidden = false;
       draw();
     });
+  }
+  // What is closed on a screen is on paper.
+  let closed = [];
+  addEventListener("beforeprint", () => {
+    closed = [...document.querySelectorAll("details:not([open])")];
+    for (const details of closed) details.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const details of closed) details.open = false;
+  });
+  if (page.classList.contains("charts")) {
     globalThis.planner_charts = drawn;
   }
 })();

@@ -157,6 +157,12 @@ TEST_F(ReportCommand, HugeTablesStayReadable) {
   EXPECT_CONTAINS(page, "9800 more: planner compare --format csv has all.");
 }
 
+TEST_F(ReportCommand, IntervalsAreNamedAsTheyAre) {
+  EXPECT_CONTAINS(html(), "In brackets: 90% intervals");
+  EXPECT_CONTAINS(html({"--interval", "0.5"}), "In brackets: 50% intervals");
+  EXPECT_FALSE(contains(html({"--interval", "0"}), "In brackets"));
+}
+
 TEST_F(ReportCommand, WhatCannotBeReportedSaysWhy) {
   planner.write("runs.csv", "name,params_b\nx,7\n");
   const auto card = planner({"report", "runs.csv", "--format", "card"});
