@@ -265,7 +265,11 @@ class Page {
           {"nameLocation", "middle"},
           {"nameGap", 28},
           {"axisLabel", {{"formatter", "fn:number"}, {"hideOverlap", true}}}}},
-        {"yAxis", {{"type", "value"}, {"name", "nats/token"}, {"scale", true}}},
+        {"yAxis",
+         {{"type", "value"},
+          {"name", "nats/token"},
+          {"scale", true},
+          {"boundaryGap", Json::array({"5%", "15%"})}}},
         {"series", Json::array()}};
     // Two digits, a little outside of the points.
     const auto rounded = [](double value) {
@@ -277,6 +281,7 @@ class Page {
     if (most < kFar * least) {
       chart["xAxis"]["type"] = "value";
       chart["xAxis"]["scale"] = true;
+      chart["xAxis"]["boundaryGap"] = Json::array({"8%", "8%"});  // room for names
     } else {
       chart["xAxis"]["min"] = rounded(least / kMargin);
       chart["xAxis"]["max"] = rounded(most * kMargin);
@@ -286,7 +291,7 @@ class Page {
          {"type", "scatter"},
          {"symbolSize", 11},
          {"data", points},
-         {"label", {{"show", count <= 12}, {"position", "right"}, {"formatter", "{b}"}}},
+         {"label", {{"show", count <= 12}, {"position", "top"}, {"formatter", "{b}"}}},
          {"labelLayout", {{"hideOverlap", true}}}});
     if (c.front.size() > 1)
       chart["series"].push_back({{"name", "front"},

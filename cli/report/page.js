@@ -95,10 +95,10 @@
       draw();
     });
   }
-  // What is closed on a screen is on paper.
+  // The numbers of charts are closed on a screen and open on paper; the long chains stay closed.
   let closed = [];
   addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("details:not([open])")];
+    closed = [...document.querySelectorAll("details:not([open])")].filter((d) => !d.querySelector("pre"));
     for (const details of closed) details.open = true;
   });
   addEventListener("afterprint", () => {
