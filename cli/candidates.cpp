@@ -27,12 +27,6 @@ std::string billions(double count) {
   return text;
 }
 
-/// A size as people name models: two digits.
-double rounded(double count) {
-  const double scale = std::pow(10, std::floor(std::log10(count)) - 1);
-  return std::round(count / scale) * scale;
-}
-
 }  // namespace
 
 void TypedCandidates::add_options(CLI::App& sub) {
@@ -212,8 +206,7 @@ double TypedCandidates::experts(std::size_t row) const {
   const auto met = place_of(Col::active_params_b);
   const auto all = place_of(Col::params_b);
   if (values_[met].cells.empty() || values_[all].cells.empty()) return 1;
-  constexpr double kFeedForward = 2.0 / 3;
-  return std::max(1.0, 1 + (number(all, row) / number(met, row) - 1) / kFeedForward);
+  return planner::usual_experts(number(all, row), number(met, row));
 }
 
 std::string TypedCandidates::text_of(const std::vector<Candidate>& candidates) const {
@@ -244,9 +237,9 @@ namespace {
 
 /// A size, and others around it in steps of two: the one that is asked for first.
 std::vector<double> around(double params, int steps = 2) {
-  std::vector<double> sizes{rounded(params)};
+  std::vector<double> sizes{two_digits(params)};
   for (int step = -steps; step <= steps; ++step) {
-    if (step != 0) sizes.push_back(rounded(params * std::pow(2, step)));
+    if (step != 0) sizes.push_back(two_digits(params * std::pow(2, step)));
   }
   return sizes;
 }
@@ -391,7 +384,7 @@ std::vector<TypedCandidates::Candidate> TypedCandidates::of_limit(const Limit& l
                              "--intensity); for money --price-per-device-hour");
   }
   // Plans of neighbors differ: the one that is told is the best of those shown.
-  double params = sizes.size() == 1 ? sizes.front() : rounded(sizes[*best]);
+  double params = sizes.size() == 1 ? sizes.front() : two_digits(sizes[*best]);
   std::vector<Candidate> candidates;
   constexpr int kMostTries = 4;
   for (int attempt = 0; attempt < kMostTries; ++attempt) {

@@ -271,11 +271,7 @@ class Page {
           {"scale", true},
           {"boundaryGap", Json::array({"5%", "15%"})}}},
         {"series", Json::array()}};
-    // Two digits, a little outside of the points.
-    const auto rounded = [](double value) {
-      const double scale = std::pow(10, std::floor(std::log10(value)) - 1);
-      return std::round(value / scale) * scale;
-    };
+    // A little outside of the points.
     constexpr double kMargin = 1.3;
     constexpr double kFar = 20;  // apart, before decades tell more than a line
     if (most < kFar * least) {
@@ -283,8 +279,8 @@ class Page {
       chart["xAxis"]["scale"] = true;
       chart["xAxis"]["boundaryGap"] = Json::array({"8%", "8%"});  // room for names
     } else {
-      chart["xAxis"]["min"] = rounded(least / kMargin);
-      chart["xAxis"]["max"] = rounded(most * kMargin);
+      chart["xAxis"]["min"] = two_digits(least / kMargin);
+      chart["xAxis"]["max"] = two_digits(most * kMargin);
     }
     chart["series"].push_back(
         {{"name", "loss"},

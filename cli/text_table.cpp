@@ -99,6 +99,11 @@ std::string count_for_people(double value) {
   return fmt::format("{:.4g}", value);
 }
 
+double two_digits(double value) {
+  const double scale = std::pow(10, std::floor(std::log10(value)) - 1);
+  return std::round(value / scale) * scale;
+}
+
 std::string percent(double share) {
   const double value = 100.0 * share;
   if (std::abs(value) >= 999.5) return fmt::format("{:+.0f}%", value);

@@ -51,6 +51,8 @@ class TextTable {
 std::string for_people(double value);
 /// A count as people say it: 175B, 1.5T, 512.
 std::string count_for_people(double value);
+/// The nearest number of two digits.
+double two_digits(double value);
 /// A relative deviation: +3.3%, -2.1%.
 std::string percent(double share);
 /// Text in which nothing begins a tag of HTML, for Markdown.

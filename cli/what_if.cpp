@@ -26,7 +26,6 @@ constexpr double kGoodPue = 1.1;
 constexpr const char* kCleanRegion = "SE";
 /// The sparse twin: so many dense layers' worth of experts, one of them met.
 constexpr double kExperts = 8;
-constexpr double kFeedForward = 2.0 / 3;  // of a dense decoder
 
 /// Rows that are changed, and the texts that they point to.
 class Changed {
@@ -204,7 +203,7 @@ Levers pull_levers(const RunRow& own_row, const ReportRow& own, const LeverTarge
     const auto tokens = experts_law.tokens_for(loss, *b.params, kExperts);
     if (!tokens) return std::nullopt;
     const double params = *b.params;
-    const double all = params * (1 + (kExperts - 1) * kFeedForward);
+    const double all = params * (1 + (kExperts - 1) * planner::kUsualFeedForward);
     const auto far = planner::beyond(b, experts_law);
     return Pull{"sparse twin",
                 fmt::format("{} of which a token meets {}, on {} instead of {}",

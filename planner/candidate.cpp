@@ -16,10 +16,9 @@ namespace pretrain::planner {
 namespace {
 
 /// Share of the variance of a step's error that models on one kind of device with one software have
-/// in common: 0.59 of the errors of 97 dense models in `planner validate`, by their medians less.
+/// in common: 0.59 of those of the dense models that `planner validate` has, which a test finds
+/// again; by medians it is less.
 constexpr double kCommonStep = 0.5;
-/// Of a dense decoder, what lies in its feed-forward layers where nothing is known of it.
-constexpr double kFeedForward = 2.0 / 3;
 
 double cost_of(const std::vector<Line>& lines, bool& known) {
   double sum = 0;
@@ -56,6 +55,10 @@ std::string plan_text(const Result& result) {
 
 }  // namespace
 
+double usual_experts(double total, double met) {
+  return std::max(1.0, 1 + (total / met - 1) / kUsualFeedForward);
+}
+
 Candidate candidate_of(const RunRow& row, const Result& result, const Catalogue& catalogue) {
   Candidate c;
   if (!result.ok) return c;
@@ -72,7 +75,7 @@ Candidate candidate_of(const RunRow& row, const Result& result, const Catalogue&
       const double met = a.experts_per_token * a.expert_ffn_hidden + a.shared_ffn_hidden;
       c.experts = (a.experts * a.expert_ffn_hidden + a.shared_ffn_hidden) / met;
     } else if (s.total_params && s.active_params) {
-      c.experts = 1 + (*s.total_params / *s.active_params - 1) / kFeedForward;
+      c.experts = usual_experts(*s.total_params, *s.active_params);
       c.experts_assumed = true;
     }
   }

@@ -37,6 +37,11 @@ struct Candidate {
   std::string plan;            ///< "tp 8, pp 4, dp 32, recompute selective"
 };
 
+/// Of a dense decoder, the share that lies in its feed-forward layers where nothing is known of it.
+inline constexpr double kUsualFeedForward = 2.0 / 3;
+/// Experts over a dense layer, from total and met parameters alone; 1: none.
+double usual_experts(double total, double met);
+
 Candidate candidate_of(const RunRow& row, const Result& result, const Catalogue& catalogue);
 
 /// Absent where the law does not hold.

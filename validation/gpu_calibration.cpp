@@ -32,8 +32,8 @@ constexpr double kCausal = 0.95;
 constexpr const char* kBf16 = "bf16";
 constexpr const char* kFp8 = "fp8";
 
-/// Cards of one kind differ from the mean of their generation: limits, cooling, memory (standard
-/// deviation of the logarithm).
+/// Cards of one kind differ from the mean of their generation: limits, cooling, memory. Assumed, as
+/// standard deviations of the logarithm: nothing was measured on several cards here.
 constexpr double kCardProducts = 0.06;
 constexpr double kCardMemory = 0.04;
 

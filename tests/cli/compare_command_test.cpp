@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "tests/cli/json_schema.hpp"
@@ -361,6 +362,49 @@ TEST(CompareCommand, WhatCannotBeSolvedOrPulledSaysWhy) {
   EXPECT_TRUE(odd[1]["on_front"].get<bool>());
   EXPECT_FALSE(odd[2]["on_front"].get<bool>());
   EXPECT_FALSE(odd[2]["fits"].get<bool>());
+}
+
+/// What is said of how much of a step's error two models share.
+TEST(CompareCommand, HalfOfAStepsErrorIsThatOfDeviceAndSoftware) {
+  const auto runs = Program{}({"validate", "--format", "json"}).json()["runs"];
+  // Mean error of each dense model on each kind of device with each software.
+  std::map<std::string, std::map<std::string, std::vector<double>>> clusters;
+  for (const auto& run : runs) {
+    const auto& inputs = run["inputs"];
+    const auto word = [&](const char* key) {
+      return inputs.contains(key) ? inputs[key]["value"].get<std::string>() : std::string{};
+    };
+    const auto& compared = run["compared"];
+    if (!compared.contains("tokens_per_s_per_device") || word("type") != "dense" ||
+        run["id"].get<std::string>().starts_with("vtrain")) {
+      continue;
+    }
+    const auto model = word("architecture");
+    clusters[word("device") + "|" +
+             word("framework_family")][model.empty() ? run["name"].get<std::string>() : model]
+        .push_back(std::log(1 + compared["tokens_per_s_per_device"]["delta"].get<double>()));
+  }
+  const auto mean = [](const std::vector<double>& values) {
+    double sum = 0;
+    for (const double v : values) sum += v;
+    return sum / static_cast<double>(values.size());
+  };
+  std::vector<double> all;
+  double within = 0;
+  double degrees = 0;
+  for (const auto& [cluster, models] : clusters) {
+    std::vector<double> own;
+    for (const auto& [model, errors] : models) own.push_back(mean(errors));
+    all.insert(all.end(), own.begin(), own.end());
+    if (own.size() < 2) continue;
+    const double middle = mean(own);
+    for (const double error : own) within += (error - middle) * (error - middle);
+    degrees += static_cast<double>(own.size()) - 1;
+  }
+  double total = 0;
+  for (const double error : all) total += error * error;
+  EXPECT_GT(all.size(), 90U);
+  EXPECT_NEAR(1 - (within / degrees) / (total / static_cast<double>(all.size())), 0.59, 0.05);
 }
 
 }  // namespace
