@@ -32,7 +32,7 @@ struct CompareCommand {
                        "give a run table, or --params 30e9,100e9 --tokens ... --device ...");
     }
     const auto catalogue = open_catalogue(table.data, file, table.profile);
-    auto options = job_options(table);
+    auto options = job_options(table, *catalogue);
     options.keep_rows = true;
     const Format format = options.format;
     if (format == Format::jsonl) {
@@ -42,7 +42,10 @@ struct CompareCommand {
     if (format != Format::json) options.format = Format::table;
     std::string text;
     // Sizes alone have no plan: the fastest that fits is one to choose by. Tables have their own.
-    if (!from_file && !plan_typed) options.estimate.plan = planner::PlanMode::best;
+    if (!from_file && !plan_typed) {
+      options.estimate.plan = planner::PlanMode::best;
+      options.plans = std::make_shared<const planner::BestPlans>(*catalogue);
+    }
     if (from_file) {
       std::ostringstream whole;
       whole << InputFile{file}.stream().rdbuf();
@@ -78,9 +81,8 @@ struct CompareCommand {
         OneRow first{table.where};
         std::istringstream again{text};
         planner::read_run_table(again, name, 1, first);
-        c.levers =
-            pull_levers(first.row(), rows.front(), lever_targets(lever_words),
-                        catalogue->scaling_laws().usual(true), law, options.estimate, *catalogue);
+        c.levers = pull_levers(first.row(), rows.front(), lever_targets(lever_words),
+                               catalogue->scaling_laws().usual(true), law, options, *catalogue);
       }
     }
     std::string answer;

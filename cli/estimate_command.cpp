@@ -20,7 +20,7 @@ struct EstimateCommand {
 
   Exit run() const {
     const auto catalogue = open_catalogue(table.data, file, table.profile);
-    auto options = job_options(table);
+    auto options = job_options(table, *catalogue);
     options.explain = explain;
     const bool streams = options.format == Format::csv || options.format == Format::jsonl;
     if (explain && streams) {

@@ -95,6 +95,7 @@ struct EstimateJob::EstimatePart : planner::TableJob::Part {
   }
 
   Result result;
+  planner::PlanRoom room;
   CsvRows csv;
   std::string text;
   std::vector<ReportRow> rows;
@@ -161,17 +162,18 @@ void EstimateJob::tell(EstimatePart& part, const RunRow& row, const Result& resu
   }
 }
 
-void EstimateJob::row(const RunRow& row, Part& base) const {
+void EstimateJob::row(const RunRow& stated, Part& base) const {
   auto& part = dynamic_cast<EstimatePart&>(base);
-  if (!wanted(row)) {
+  if (!wanted(stated)) {
     for (const auto col : {Col::name, Col::id}) {
-      if (row.has(col) && part.names.size() < kMostNames) part.names.emplace(row.text(col));
+      if (stated.has(col) && part.names.size() < kMostNames) part.names.emplace(stated.text(col));
     }
     return;
   }
   ++part.matched;
   auto& result = part.result;
-  planner::estimate_row(row, catalogue_, options_.estimate, result);
+  const RunRow& row = planner::estimate_row(stated, catalogue_, options_.estimate,
+                                            options_.plans.get(), part.room, result);
   tell(part, row, result);
   if (row.has(Col::id)) {
     const auto id = row.text(Col::id);

@@ -16,6 +16,7 @@
 #include "cli/files.hpp"
 #include "db/store.hpp"
 #include "planner/beside.hpp"
+#include "planner/best_plan.hpp"
 #include "planner/candidate.hpp"
 #include "planner/estimate.hpp"
 #include "planner/predicted.hpp"
@@ -31,6 +32,7 @@ struct JobOptions {
   planner::EstimateOptions estimate;
   std::shared_ptr<const planner::HourlyGrid> hourly;
   std::shared_ptr<const planner::Draws> draws;  ///< that `estimate` points to; null: closed form
+  std::shared_ptr<const planner::BestPlans> plans;  ///< rows are estimated in these; null: as is
   Format format = Format::table;
   std::string where;           ///< only runs of this name or id; empty: all
   bool explain = false;        ///< tables only: the chain of each run

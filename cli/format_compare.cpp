@@ -218,7 +218,8 @@ std::string law_text(const Comparison& c) {
   std::string text;
   if (c.fastest_plans) {
     text =
-        "Plans: the fastest that fit, as no plan is stated (--plan given: as people run them).\n";
+        "Plans: the fastest that fit, as planner plan finds them with Megatron and FSDP, or with "
+        "devices left idle (--plan given: as people run such models).\n";
   }
   text += fmt::format(
       "Loss by {} (runs on {}, fitted to {} parameters and {} tokens): to compare candidates on "

@@ -121,7 +121,8 @@ void add_table_options(CLI::App& command, TableOptions& o) {
           .add_option(
               "--plan", o.plan,
               "Whose plan: given (what the run states, blanks as people run such models), usual "
-              "(as people run them, whatever is stated) or best (the fastest that fits)")
+              "(as people run them, whatever is stated) or best (the fastest that fits, searched "
+              "for)")
           ->check(CLI::IsMember({"given", "usual", "best"}))
           ->capture_default_str();
   command.add_flag("--choose-plan", o.choose_plan, "The same as --plan best")->excludes(plan);
@@ -147,7 +148,7 @@ std::shared_ptr<const planner::HourlyGrid> read_hourly(const std::string& option
 
 }  // namespace
 
-JobOptions job_options(const TableOptions& o) {
+JobOptions job_options(const TableOptions& o, const planner::Catalogue& catalogue) {
   JobOptions job;
   job.format = format_of(o.format);
   job.where = o.where;
@@ -181,6 +182,9 @@ JobOptions job_options(const TableOptions& o) {
   job.estimate.plan = o.choose_plan || o.plan == "best" ? planner::PlanMode::best
                       : o.plan == "usual"               ? planner::PlanMode::usual
                                                         : planner::PlanMode::stated;
+  if (job.estimate.plan == planner::PlanMode::best) {
+    job.plans = std::make_shared<const planner::BestPlans>(catalogue);
+  }
   job.estimate.grid = o.grid == "mlco2-2019" ? planner::Grid::mlco2_2019 : planner::Grid::current;
   return job;
 }

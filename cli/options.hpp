@@ -43,7 +43,7 @@ struct TableOptions {
 void add_table_options(CLI::App& command, TableOptions& options);
 /// Those of them that are not of the rows' own plan, efficiency and start.
 void add_common_options(CLI::App& command, TableOptions& options);
-JobOptions job_options(const TableOptions& options);
+JobOptions job_options(const TableOptions& options, const planner::Catalogue& catalogue);
 
 /// "2026-03-01T06:00Z".
 extern const CLI::Validator kTime;

@@ -100,7 +100,7 @@ struct PlanCommand {
     for (const auto& [key, values] : lists) {
       if (!values.empty()) take(space, key, values);
     }
-    const auto common = job_options(table);
+    const auto common = job_options(table, *catalogue);
     if (common.hourly == nullptr && !start_window.empty()) {
       throw InputError({"--start-window", 0, 0}, "a window without a file of hours",
                        "give --hourly FILE too: times and g CO2e/kWh");

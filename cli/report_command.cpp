@@ -55,7 +55,7 @@ struct ReportCommand {
     }
     const std::string name = file == "-" ? "standard input" : file;
     const auto catalogue = open_catalogue(table.data, file, table.profile);
-    auto options = job_options(table);
+    auto options = job_options(table, *catalogue);
     RowCount count;
     {
       std::istringstream in{text};
@@ -96,11 +96,11 @@ struct ReportCommand {
       std::istringstream again{text};
       planner::read_run_table(again, name, 1, one);
       const auto row = one.row();
-      report.elsewhere = elsewhere(row, first, options.estimate, *catalogue);
+      report.elsewhere = elsewhere(row, first, options, *catalogue);
       if (levers || !lever_words.empty()) {
         report.comparison.levers = pull_levers(row, first, lever_targets(lever_words),
                                                catalogue->scaling_laws().usual(true),
-                                               report.comparison.law, options.estimate, *catalogue);
+                                               report.comparison.law, options, *catalogue);
       }
       const auto params = (*first.predicted)[Key::total_params];
       constexpr std::size_t kPublished = 6;
@@ -122,7 +122,7 @@ struct ReportCommand {
   }
 
   static std::vector<ElsewhereRow> elsewhere(const planner::RunRow& row, const ReportRow& base,
-                                             const planner::EstimateOptions& options,
+                                             const JobOptions& options,
                                              const planner::Catalogue& catalogue) {
     std::vector<ElsewhereRow> all;
     const auto own = (*base.predicted)[Key::operational_tco2e];

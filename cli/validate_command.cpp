@@ -88,7 +88,7 @@ class ValidateCommand {
     catalogues.push_back(open_catalogue(table.data, "", table.profile));
     const auto* catalogue = catalogues.front().get();
     const auto frozen = validation::shipped_split();
-    auto options = job_options(table);
+    auto options = job_options(table, *catalogues.front());
     options.estimate.blind = true;
     validation::Cases pool{*catalogue, frozen, options.estimate};
     for (const auto& [name, text] : validation::shipped_cases()) {

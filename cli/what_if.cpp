@@ -85,6 +85,15 @@ void to_region(Changed& c, const std::string& region, const std::optional<double
   if (pue && !c.row().has(Col::pue)) c.set(Col::pue, *pue);
 }
 
+ReportRow estimated(const RunRow& row, const JobOptions& options,
+                    const planner::Catalogue& catalogue) {
+  planner::PlanRoom room;
+  planner::Result result;
+  const auto& used =
+      planner::estimate_row(row, catalogue, options.estimate, options.plans.get(), room, result);
+  return report_row(used, result, catalogue, false);
+}
+
 }  // namespace
 
 std::string lever_words(const std::string& name) {
@@ -126,23 +135,19 @@ LeverTargets lever_targets(const std::vector<std::string>& words) {
 }
 
 ReportRow in_region(const RunRow& row, const ReportRow& base, const std::string& region,
-                    const planner::EstimateOptions& options, const planner::Catalogue& catalogue) {
+                    const JobOptions& options, const planner::Catalogue& catalogue) {
   Changed changed{row};
   to_region(changed, region, base.pue);
-  planner::Result result;
-  planner::estimate_row(changed.row(), catalogue, options, result);
-  return report_row(changed.row(), result, catalogue, false);
+  return estimated(changed.row(), options, catalogue);
 }
 
 Levers pull_levers(const RunRow& own_row, const ReportRow& own, const LeverTargets& targets,
                    const models::ScalingLaw& experts_law, const models::ScalingLaw& law,
-                   const planner::EstimateOptions& options, const planner::Catalogue& catalogue) {
+                   const JobOptions& options, const planner::Catalogue& catalogue) {
   Levers levers;
   const auto evaluate = [&](Changed& changed, const std::string& name) {
     changed.set(Col::name, name);
-    planner::Result result;
-    planner::estimate_row(changed.row(), catalogue, options, result);
-    return report_row(changed.row(), result, catalogue, false);
+    return estimated(changed.row(), options, catalogue);
   };
   // Both sides on one footing: what was stated of its speed and draw is not another device's.
   Changed footing{own_row};

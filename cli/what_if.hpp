@@ -40,13 +40,13 @@ LeverTargets lever_targets(const std::vector<std::string>& words);
 /// `row` of the first candidate, as `base` has it.
 Levers pull_levers(const planner::RunRow& row, const ReportRow& base, const LeverTargets& targets,
                    const models::ScalingLaw& experts_law, const models::ScalingLaw& law,
-                   const planner::EstimateOptions& options, const planner::Catalogue& catalogue);
+                   const JobOptions& options, const planner::Catalogue& catalogue);
 
 /// The name of a lever in plain words: "mechanization (PUE)".
 std::string lever_words(const std::string& name);
 
 /// The same run on another grid; the building, and so its PUE, is as it was.
 ReportRow in_region(const planner::RunRow& row, const ReportRow& base, const std::string& region,
-                    const planner::EstimateOptions& options, const planner::Catalogue& catalogue);
+                    const JobOptions& options, const planner::Catalogue& catalogue);
 
 }  // namespace pretrain::cli

@@ -50,7 +50,10 @@ std::string plan_text(const Result& result) {
     text +=
         fmt::format("{}recompute {}", text.empty() ? "" : ", ", planner::name_of(recipe.recompute));
   }
-  return text.empty() ? "one device" : text;
+  if (text.empty()) text = "one device";
+  // A search chose the framework, too.
+  if (result.scenario.options.plan != PlanMode::searched) return text;
+  return fmt::format("{}: {}", result.scenario.plan.family, text);
 }
 
 }  // namespace

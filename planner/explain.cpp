@@ -22,6 +22,7 @@ const Origin kUsualShape{"architecture.usual_shape", "", "", true};
 const Origin kUsualFill{"memory.fit", "", "", true};
 const Origin kUsualState{"memory.state", "", "", true};
 const Origin kFastestPlan{"the fastest plan that fits", "", "", true};
+const Origin kSearchedPlan{"the best plan of the space that planner plan searches", "", "", true};
 const Origin kSpread{"step_spread.csv", "", "", true};
 // Ranges: their sources stand in the rows named.
 const Origin kLostRange{"defaults.csv productive_share, low and high; faults within a factor of 2",
@@ -705,15 +706,21 @@ void memory_inputs(const Result& result, std::vector<Input>& inputs) {
   const auto& v = *fit.verdict;
   const auto& stated = s.plan;
   const Origin* plan = s.options.plan == PlanMode::best ? &kFastestPlan : &kFirstPlan;
-  const auto number = [&](std::string_view column, bool is_given, double value, Basis basis,
+  // What a search put into the row was given by nobody.
+  const bool searched = s.options.plan == PlanMode::searched;
+  const auto number = [&](std::string_view column, bool in_row, double value, Basis basis,
                           const Origin* origin, std::string_view unit = "") {
-    inputs.push_back(
-        {column, value, unit, is_given ? Basis::given : basis, is_given ? nullptr : origin});
+    if (in_row && searched) {
+      inputs.push_back({column, value, unit, Basis::model, &kSearchedPlan});
+    } else {
+      inputs.push_back(
+          {column, value, unit, in_row ? Basis::given : basis, in_row ? nullptr : origin});
+    }
   };
-  const auto text = [&](std::string_view column, bool is_given, std::string_view value,
+  const auto text = [&](std::string_view column, bool in_row, std::string_view value,
                         const Origin* origin) {
-    inputs.push_back(
-        {column, value, "", is_given ? Basis::given : Basis::model, is_given ? nullptr : origin});
+    const auto* from = searched && in_row ? &kSearchedPlan : in_row ? nullptr : origin;
+    inputs.push_back({column, value, "", from == nullptr ? Basis::given : Basis::model, from});
   };
   const auto flag = [](bool value) { return value ? std::string_view{"true"} : "false"; };
   const auto degree = [&](std::string_view column, const std::optional<double>& cell, double value,

@@ -42,42 +42,63 @@ void clear_measured(RunRow& row) {
   for (const auto col : kMeasuredColumns) row.unset(col);
 }
 
-RunRow row_of_plan(const RunRow& row, const FoundPlan& p, std::vector<std::string>& texts) {
-  RunRow copy = row;
-  clear_plan(copy);
-  texts.reserve(texts.size() + 24);
-  const auto set = [&](Col col, std::string text) {
-    texts.push_back(std::move(text));
-    set_cell(copy, col, texts.back());
-  };
-  const auto number = [&](Col col, double value) { set(col, fmt::format("{}", value)); };
-  if (!p.device.empty()) set(Col::device, p.device);
-  if (!p.format.empty()) set(Col::dtype, p.format);
-  if (p.limit_w > 0) number(Col::device_tdp_w, p.limit_w);
-  number(Col::devices, p.devices);
-  number(Col::global_batch_seqs, p.batch);
-  number(Col::tp, p.tp);
-  number(Col::pp, p.pp);
-  number(Col::dp, p.dp);
-  number(Col::cp, p.cp);
-  number(Col::ep, p.ep);
-  number(Col::interleave, p.interleave);
-  number(Col::micro_batch_seqs, p.micro_batch);
-  set(Col::recompute, std::string{name_of(p.recompute)});
-  set(Col::sharding, std::string{name_of(p.sharding)});
-  if (p.tp > 1) set(Col::sequence_parallel, p.sequence_parallel ? "true" : "false");
+namespace {
+
+/// Sets cells of a row, and keeps their texts.
+class Cells {
+ public:
+  Cells(RunRow& row, std::vector<std::string>& texts) : row_{row}, texts_{texts} {
+    texts.reserve(texts.size() + 24);
+  }
+  void text(Col col, std::string text) {
+    texts_.push_back(std::move(text));
+    set_cell(row_, col, texts_.back());
+  }
+  void number(Col col, double value) { text(col, fmt::format("{}", value)); }
+
+ private:
+  RunRow& row_;
+  std::vector<std::string>& texts_;
+};
+
+}  // namespace
+
+void set_plan(RunRow& row, const FoundPlan& p, std::vector<std::string>& texts) {
+  clear_plan(row);
+  Cells cells{row, texts};
+  cells.number(Col::tp, p.tp);
+  cells.number(Col::pp, p.pp);
+  cells.number(Col::dp, p.dp);
+  cells.number(Col::cp, p.cp);
+  cells.number(Col::ep, p.ep);
+  cells.number(Col::interleave, p.interleave);
+  cells.number(Col::micro_batch_seqs, p.micro_batch);
+  cells.text(Col::recompute, std::string{name_of(p.recompute)});
+  cells.text(Col::sharding, std::string{name_of(p.sharding)});
+  if (p.tp > 1) cells.text(Col::sequence_parallel, p.sequence_parallel ? "true" : "false");
   // Else an estimate may take smaller ones to make it fit.
   if (p.state.weight > 0 && !row.has(Col::gradient_bytes) && !row.has(Col::optimizer_bytes)) {
-    number(Col::gradient_bytes, p.state.gradient);
-    number(Col::optimizer_bytes, p.state.optimizer);
+    cells.number(Col::gradient_bytes, p.state.gradient);
+    cells.number(Col::optimizer_bytes, p.state.optimizer);
   }
-  if (p.edges_as_layers) set(Col::edges_as_layers, "true");
-  if (!p.overlap) set(Col::overlap_gradients, "false");
-  if (!p.scatter_gather) set(Col::scatter_gather, "false");
-  if (p.near != NearGroups{}) set(Col::near_groups, name_of(p.near));
-  if (!row.has(Col::framework_family)) set(Col::framework_family, p.family);
+  if (p.edges_as_layers) cells.text(Col::edges_as_layers, "true");
+  if (!p.overlap) cells.text(Col::overlap_gradients, "false");
+  if (!p.scatter_gather) cells.text(Col::scatter_gather, "false");
+  if (p.near != NearGroups{}) cells.text(Col::near_groups, name_of(p.near));
+  if (!row.has(Col::framework_family)) cells.text(Col::framework_family, p.family);
+}
+
+RunRow row_of_plan(const RunRow& row, const FoundPlan& p, std::vector<std::string>& texts) {
+  RunRow copy = row;
+  set_plan(copy, p, texts);
+  Cells cells{copy, texts};
+  if (!p.device.empty()) cells.text(Col::device, p.device);
+  if (!p.format.empty()) cells.text(Col::dtype, p.format);
+  if (p.limit_w > 0) cells.number(Col::device_tdp_w, p.limit_w);
+  cells.number(Col::devices, p.devices);
+  cells.number(Col::global_batch_seqs, p.batch);
   if (!p.region.empty() && p.region != row.text(Col::region)) {
-    set(Col::region, p.region);
+    cells.text(Col::region, p.region);
     copy.unset(Col::intensity_kg_per_kwh);
     copy.unset(Col::pue);
   }

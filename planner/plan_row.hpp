@@ -19,7 +19,10 @@ void clear_plan(RunRow& row);
 bool states_measured(const RunRow& row);
 void clear_measured(RunRow& row);
 
-/// The row with the plan in its cells; `texts` keeps what they point to.
+/// Puts how a plan divides the work into a row; `texts` keeps what its cells point to.
+void set_plan(RunRow& row, const FoundPlan& plan, std::vector<std::string>& texts);
+
+/// The row with a plan and its cluster and place in its cells; `texts` keeps what they point to.
 RunRow row_of_plan(const RunRow& row, const FoundPlan& plan, std::vector<std::string>& texts);
 
 }  // namespace pretrain::planner

@@ -44,10 +44,16 @@ enum class Taken {
 
 /// Whose plan it is.
 enum class PlanMode {
-  stated,  ///< what the row says; blanks are filled as people run such models
-  usual,   ///< whatever the row says: as people run such models
-  best,    ///< whatever the row says: the fastest that fits
+  stated,    ///< what the row says; blanks are filled as people run such models
+  usual,     ///< whatever the row says: as people run such models
+  best,      ///< whatever the row says: the fastest that fits
+  searched,  ///< what the row says, which is what a search found (BestPlans)
 };
+
+/// Whether degrees, sharding and recomputation are those of the row.
+constexpr bool in_the_row(PlanMode mode) {
+  return mode == PlanMode::stated || mode == PlanMode::searched;
+}
 
 class Draws;
 
