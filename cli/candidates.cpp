@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "cli/text_table.hpp"
 #include "models/core/number.hpp"
@@ -70,6 +71,20 @@ void TypedCandidates::add_options(CLI::App& sub) {
   cap("--max-cost", max_cost_, "The least loss for so much money (with a price)")
       ->check(CLI::PositiveNumber);
   compute->excludes(loss);
+  constexpr double kMostExperts = 4096;
+  auto* mixtures =
+      sub.add_option("--mixtures", mixtures_,
+                     "Beside each dense size, mixtures with so many times its feed-forward layers, "
+                     "one of them met by a token: 8,32")
+          ->delimiter(',')
+          ->check(CLI::Range(2.0, kMostExperts));
+  sub.add_option("--equal", equal_,
+                 "What such a mixture shares with the dense size: loss (and the size for a token: "
+                 "fewer tokens), data (and the loss: a smaller size for a token) or active (that "
+                 "size and the tokens: a lower loss)")
+      ->check(CLI::IsMember({"loss", "data", "active"}))
+      ->needs(mixtures)
+      ->capture_default_str();
   sub.add_option("--law", law_,
                  "Scaling law of the loss: besiroglu-2024 (the default), hoffmann-2022, "
                  "ludziejewski-2025 (the default with experts)");
@@ -168,7 +183,9 @@ std::string TypedCandidates::name(std::size_t row) const {
     if (values_[i].col == Col::active_params_b) text += " active";
     if (values_[i].col == Col::days) text += " days";
   }
-  return text.empty() ? "candidate" : text;
+  if (!text.empty()) return text;
+  const auto params = place_of(Col::params_b);
+  return values_[params].cells.empty() ? "candidate" : count_for_people(number(params, row));
 }
 
 std::vector<TypedCandidates::Candidate> TypedCandidates::as_typed() const {
@@ -177,6 +194,12 @@ std::vector<TypedCandidates::Candidate> TypedCandidates::as_typed() const {
   for (std::size_t row = 0; row < n; ++row) {
     Candidate c{name(row), {}};
     for (std::size_t i = 0; i < values_.size(); ++i) c.cells.push_back(cell(i, row));
+    const auto number_in = [&](Col col) -> std::optional<double> {
+      const auto at = place_of(col);
+      return c.cells[at].empty() ? std::nullopt : std::optional{number(at, row)};
+    };
+    c.params = number_in(Col::params_b);
+    c.tokens = number_in(Col::tokens_b);
     // One that meets all of itself is dense.
     auto& met = c.cells[place_of(Col::active_params_b)];
     if (met == c.cells[place_of(Col::params_b)]) met.clear();
@@ -198,6 +221,8 @@ TypedCandidates::Candidate TypedCandidates::sized(const Candidate& like, double 
   c.cells[place_of(Col::params_b)] = billions(params);
   c.cells[place_of(Col::tokens_b)] = billions(tokens);
   c.name = fmt::format("{} on {}", count_for_people(params), count_for_people(tokens));
+  c.params = params;
+  c.tokens = tokens;
   return c;
 }
 
@@ -207,6 +232,51 @@ double TypedCandidates::experts(std::size_t row) const {
   const auto all = place_of(Col::params_b);
   if (values_[met].cells.empty() || values_[all].cells.empty()) return 1;
   return planner::usual_experts(number(all, row), number(met, row));
+}
+
+std::vector<TypedCandidates::Candidate> TypedCandidates::with_mixtures(
+    std::vector<Candidate> dense, const models::ScalingLaw& law) const {
+  if (mixtures_.empty()) return dense;
+  if (!law.knows_experts()) {
+    throw InputError({"--law", 0, 0}, fmt::format("{} knows no experts", law.id),
+                     "leave --law away, or name one that does");
+  }
+  const auto met = place_of(Col::active_params_b);
+  std::vector<Candidate> all;
+  for (auto& base : dense) {
+    if (!base.params || !base.tokens || !base.cells[met].empty()) {
+      throw InputError({"--mixtures", 0, 0}, "mixtures stand beside dense sizes on known tokens",
+                       "give --params and --tokens (or what they are solved for), and neither "
+                       "--active-params nor --architecture");
+    }
+    all.push_back(base);
+    const double loss = law.loss(*base.params, *base.tokens);
+    for (const double experts : mixtures_) {
+      std::optional<double> params = base.params;
+      std::optional<double> tokens = base.tokens;
+      if (equal_ == "loss") tokens = law.tokens_for(loss, *params, experts);
+      if (equal_ == "data") params = law.params_for(loss, *tokens, experts);
+      if (!params || !tokens) {
+        throw InputError({"--mixtures", 0, 0},
+                         fmt::format("by {} no mixture of {:g} is as good as {} there", law.id,
+                                     experts, base.name),
+                         "give fewer experts");
+      }
+      const double whole = *params * (1 + (experts - 1) * planner::kUsualFeedForward);
+      Candidate mixture = sized(base, whole, *tokens);
+      mixture.cells[met] = billions(*params);
+      mixture.name = fmt::format("{} with {:g} experts", base.name, experts);
+      all.push_back(std::move(mixture));
+    }
+  }
+  const char* shares = equal_ == "active" ? "the same size for a token and the same tokens"
+                       : equal_ == "data" ? "the same loss on the same tokens"
+                                          : "the same size for a token and the same loss";
+  solved_ += fmt::format(
+      "{}Mixtures have so many times the feed-forward layers, one of them met by a token: {}, by "
+      "{}.",
+      solved_.empty() ? "" : "\n", shares, law.id);
+  return all;
 }
 
 std::string TypedCandidates::text_of(const std::vector<Candidate>& candidates) const {
@@ -418,8 +488,11 @@ std::vector<TypedCandidates::Candidate> TypedCandidates::of_limit(const Limit& l
 std::string TypedCandidates::table(const planner::Catalogue& catalogue,
                                    const Evaluate& evaluate) const {
   const bool mixture = !values_[place_of(Col::active_params_b)].cells.empty();
-  const auto& used = law(catalogue, mixture);
-  if (const auto most = limit()) return text_of(of_limit(*most, used, evaluate));
+  const auto& used = law(catalogue, mixture || !mixtures_.empty());
+  const auto text = [&](std::vector<Candidate> candidates) {
+    return text_of(with_mixtures(std::move(candidates), used));
+  };
+  if (const auto most = limit()) return text(of_limit(*most, used, evaluate));
   if (!compute_.empty() || loss_) {
     const bool open = values_[place_of(Col::params_b)].cells.empty();
     if (mixture && open) {
@@ -447,10 +520,10 @@ std::string TypedCandidates::table(const planner::Catalogue& catalogue,
       throw InputError({"--compute", 0, 0}, fmt::format("'{}' is no work", shortened(compute_)),
                        "write FLOP: 1e24");
     }
-    return text_of(of_work(flop.value, used));
+    return text(of_work(flop.value, used));
   }
-  if (loss_) return text_of(of_loss(used));
-  return text_of(as_typed());
+  if (loss_) return text(of_loss(used));
+  return text(as_typed());
 }
 
 }  // namespace pretrain::cli

@@ -46,6 +46,8 @@ class TypedCandidates {
   struct Candidate {
     std::string name;
     std::vector<std::string> cells;
+    std::optional<double> params = {};
+    std::optional<double> tokens = {};
   };
   struct Limit {
     planner::Key key;
@@ -66,6 +68,9 @@ class TypedCandidates {
   double experts(std::size_t row) const;
   std::optional<Limit> limit() const;
 
+  /// With mixtures beside each, where they are asked for.
+  std::vector<Candidate> with_mixtures(std::vector<Candidate> dense,
+                                       const models::ScalingLaw& law) const;
   std::vector<Candidate> of_work(double flop, const models::ScalingLaw& law) const;
   std::vector<Candidate> of_loss(const models::ScalingLaw& law) const;
   std::vector<Candidate> of_limit(const Limit& limit, const models::ScalingLaw& law,
@@ -73,6 +78,8 @@ class TypedCandidates {
 
   std::vector<Values> values_;
   std::vector<Option> options_;
+  std::vector<double> mixtures_;  ///< experts, over a dense layer
+  std::string equal_ = "loss";
   std::string compute_;
   std::optional<double> loss_;
   std::optional<double> max_tco2e_;

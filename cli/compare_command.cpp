@@ -135,7 +135,8 @@ void add_compare_command(CLI::App& app, Exit& exit) {
                 "together, and what else could be done to the model");
   sub->add_option(
       "--lever", command->lever_words,
-      "Where a lever goes: device=H200, pue=1.1, region=SE, model=sparse, teacher=70e9");
+      "Where a lever goes: device=H200, pue=1.1, region=SE, model=sparse, teacher=70e9, "
+      "teacher-tokens=15e12");
   sub->add_flag("--plot", command->plot, "Loss against carbon in characters, also when piped");
   sub->add_flag("--details", command->details, "Also what was filled in, and from where");
   sub->callback([command, sub, &exit] {

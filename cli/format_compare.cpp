@@ -98,7 +98,7 @@ TextCell cell_of(const Line& line, std::size_t i, bool rounded) {
   return line.count ? TextCell{count_for_people(*value)} : TextCell{*value};
 }
 
-TextTable side_by_side(const Comparison& c, bool rounded) {
+TextTable side_by_side(const Comparison& c) {
   const auto& rows = c.rows;
   std::vector<TextTable::Column> columns{{"quantity", "", false}};
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -107,14 +107,12 @@ TextTable side_by_side(const Comparison& c, bool rounded) {
   }
   TextTable table{std::move(columns)};
   for (const auto& line : lines_of(c)) {
-    std::vector<TextCell> cells{rounded ? line.header : line.key};
+    std::vector<TextCell> cells{line.header};
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      cells.push_back(cell_of(line, i, rounded));
+      cells.push_back(cell_of(line, i, true));
       if (i == 0) continue;
       const auto factor = ratio(line, i);
-      cells.push_back(!factor   ? TextCell{}
-                      : rounded ? TextCell{fmt::format("x{:.3g}", *factor)}
-                                : TextCell{*factor});
+      cells.push_back(factor ? TextCell{fmt::format("x{:.3g}", *factor)} : TextCell{});
     }
     table.add(std::move(cells));
   }
@@ -416,7 +414,7 @@ std::string compare_table(const Comparison& c, bool color, bool plot) {
   const auto answer = answer_text(c);
   if (!answer.empty()) text += answer + "\n";
   if (c.rows.size() <= kBeside) {
-    text += side_by_side(c, true).for_people(color);
+    text += side_by_side(c).for_people(color);
   } else {
     text += below(c, true, kMostShown).for_people(color);
     if (c.rows.size() > kMostShown) {
@@ -435,17 +433,14 @@ std::string compare_table(const Comparison& c, bool color, bool plot) {
 std::string compare_markdown(const Comparison& c) {
   std::string text;
   if (const auto answer = answer_text(c); !answer.empty()) text += no_tags(answer) + "\n";
-  text += c.rows.size() <= kBeside ? side_by_side(c, true).markdown()
+  text += c.rows.size() <= kBeside ? side_by_side(c).markdown()
                                    : below(c, true, c.rows.size()).markdown();
   if (const auto law = law_text(c); !law.empty()) text += "\n" + no_tags(law);
   if (c.levers) text += "\n```\n" + levers_text(c) + "```\n";
   return text;
 }
 
-std::string compare_csv(const Comparison& c) {
-  return c.rows.size() <= kBeside ? side_by_side(c, false).csv()
-                                  : below(c, false, c.rows.size()).csv();
-}
+std::string compare_csv(const Comparison& c) { return below(c, false, c.rows.size()).csv(); }
 
 std::string compare_json(const Comparison& c) {
   using Json = nlohmann::ordered_json;

@@ -165,7 +165,8 @@ void add_report_command(CLI::App& app, Exit& exit) {
                 "Also what model, machine, PUE and region would save from the first run");
   sub->add_option(
       "--lever", command->lever_words,
-      "Where a lever goes: device=H200, pue=1.1, region=SE, model=sparse, teacher=70e9");
+      "Where a lever goes: device=H200, pue=1.1, region=SE, model=sparse, teacher=70e9, "
+      "teacher-tokens=15e12");
   sub->add_option("--title", command->title, "Of the page");
   sub->add_option("--plan", command->table.plan, "given, usual or best, as estimate has it")
       ->check(CLI::IsMember({"given", "usual", "best"}))

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <list>
@@ -85,6 +86,59 @@ void to_region(Changed& c, const std::string& region, const std::optional<double
   if (pue && !c.row().has(Col::pue)) c.set(Col::pue, *pue);
 }
 
+/// What a student of a teacher needs for the loss that the candidate reaches on the text.
+struct Distilled {
+  std::optional<double> tokens;  ///< absent: none are enough, or too many
+  std::string change;
+  std::string note;
+};
+
+Distilled distilled(const planner::Candidate& c, const LeverTargets& targets,
+                    const models::DistillationLaw& law) {
+  Distilled d;
+  if (!c.decoder || !c.params || !c.tokens || c.experts > 1) {
+    d.note = "its law is of dense decoders";
+    return d;
+  }
+  constexpr double kUsualTokens = 20;  // of a parameter, as the teachers of the law had
+  const double teacher = *targets.teacher_params;
+  const double taught = targets.teacher_tokens.value_or(kUsualTokens * teacher);
+  const double teacher_loss = law.supervised(teacher, taught);
+  const double loss = law.supervised(*c.params, *c.tokens);
+  const auto from =
+      fmt::format("a teacher of {} on {}", count_for_people(teacher), count_for_people(taught));
+  const auto enough = law.tokens_for(loss, *c.params, teacher_loss);
+  constexpr double kMost = 4;  // times the tokens: nobody would
+  if (!enough || *enough > kMost * *c.tokens) {
+    d.note = fmt::format(
+        "by {} a student of {} needs {} tokens for what {} of the text teach: a better teacher, or "
+        "fewer tokens to save",
+        law.id, from,
+        enough ? fmt::format("{:.2g} times the", *enough / *c.tokens)
+               : std::string{"more than any"},
+        count_for_people(*c.tokens));
+    return d;
+  }
+  // No student of so few was ever seen.
+  d.tokens = std::max(*enough, std::min(*c.tokens, law.tokens_low));
+  d.change = fmt::format("from {}: on {} instead of {}", from, count_for_people(*d.tokens),
+                         count_for_people(*c.tokens));
+  std::string far;
+  const auto beyond = [&](double value, double most, std::string_view what) {
+    constexpr double kFar = 1.05;
+    if (value <= kFar * most) return;
+    far += fmt::format("{}{:.2g} times the {}", far.empty() ? "" : ", ", value / most, what);
+  };
+  beyond(*c.params, law.students_high, "student");
+  beyond(teacher, law.teachers_high, "teacher");
+  beyond(*c.tokens, law.tokens_high, "tokens");
+  d.note = fmt::format(
+      "the same loss by {}{}{}; the teacher is there anyway: with its own training it never pays "
+      "for one student",
+      law.id, far.empty() ? "" : ", which it stretches: ", far);
+  return d;
+}
+
 ReportRow estimated(const RunRow& row, const JobOptions& options,
                     const planner::Catalogue& catalogue) {
   planner::PlanRoom room;
@@ -106,8 +160,8 @@ LeverTargets lever_targets(const std::vector<std::string>& words) {
   LeverTargets targets;
   const auto wrong = [](const std::string& word) {
     return InputError({"--lever", 0, 0}, fmt::format("'{}' is no lever", shortened(word)),
-                      "write device=H200, pue=1.1, region=SE, model=optimal (or sparse, none) or "
-                      "teacher=70e9");
+                      "write device=H200, pue=1.1, region=SE, model=optimal (or sparse, none), "
+                      "teacher=70e9 or teacher-tokens=15e12");
   };
   for (const auto& word : words) {
     const auto equals = word.find('=');
@@ -127,9 +181,15 @@ LeverTargets lever_targets(const std::vector<std::string>& words) {
       targets.model = value;
     } else if (key == "teacher" && count.ok() && count.value >= kFewest) {
       targets.teacher_params = count.value;
+    } else if (key == "teacher-tokens" && count.ok() && count.value >= kFewest) {
+      targets.teacher_tokens = count.value;
     } else {
       throw wrong(word);
     }
+  }
+  if (targets.teacher_tokens && !targets.teacher_params) {
+    throw InputError({"--lever", 0, 0}, "tokens of a teacher without its size",
+                     "give --lever teacher=70e9 with it");
   }
   return targets;
 }
@@ -320,17 +380,21 @@ Levers pull_levers(const RunRow& own_row, const ReportRow& own, const LeverTarge
     levers.left_out.push_back(fmt::format("fp8: {} has no products in 8 bits", device));
   }
   if (targets.teacher_params) {
-    const double teacher = *targets.teacher_params;
-    try_model(
-        Pull{"distillation",
-             fmt::format("from a teacher of {}, over the same tokens", count_for_people(teacher)),
-             [teacher](Changed& c) {
-               planner::clear_plan(c.row());
-               c.set(Col::phase, "distill");
-               c.set(Col::teacher_params_b, teacher / kBillion);
-             },
-             "its forward pass is added; that it needs fewer tokens is not counted, and it "
-             "pays only where the teacher is there anyway (Busbridge et al. 2025)"});
+    const auto student = distilled(b, targets, catalogue.distillation_laws().usual());
+    if (student.tokens) {
+      const double teacher = *targets.teacher_params;
+      const double tokens = *student.tokens;
+      try_model(Pull{"distillation", student.change,
+                     [teacher, tokens](Changed& c) {
+                       planner::clear_plan(c.row());
+                       c.set(Col::phase, "distill");
+                       c.set(Col::teacher_params_b, teacher / kBillion);
+                       c.set(Col::tokens_b, tokens / kBillion);
+                     },
+                     student.note});
+    } else {
+      levers.left_out.push_back("distillation: " + student.note);
+    }
   }
   return levers;
 }

@@ -32,9 +32,11 @@ struct LeverTargets {
   std::string region;
   std::string model;  ///< optimal, sparse or none
   std::optional<double> teacher_params;
+  std::optional<double> teacher_tokens;  ///< that it was trained on; absent: 20 for a parameter
 };
 
-/// "device=H200", "pue=1.1", "region=SE", "model=sparse", "teacher=70e9". Throws InputError.
+/// "device=H200", "pue=1.1", "region=SE", "model=sparse", "teacher=70e9", "teacher-tokens=15e12".
+/// Throws InputError.
 LeverTargets lever_targets(const std::vector<std::string>& words);
 
 /// `row` of the first candidate, as `base` has it.

@@ -41,6 +41,13 @@ std::optional<double> ScalingLaw::tokens_for(double loss, double params, double 
   return std::pow(t.b / left, 1 / t.beta);
 }
 
+std::optional<double> ScalingLaw::params_for(double loss, double tokens, double experts) const {
+  const double left = loss - irreducible - of_tokens(tokens, experts);
+  if (!(left > 0)) return std::nullopt;
+  const auto t = terms(experts);
+  return std::pow(t.a / left, 1 / t.alpha);
+}
+
 ScalingLaw::Point ScalingLaw::optimum(double flop, double experts, double flop_per) const {
   const auto t = terms(experts);
   const double product = flop / flop_per;

@@ -52,6 +52,9 @@ struct ScalingLaw {
   /// Tokens after which a model reaches a loss; absent where it never does.
   std::optional<double> tokens_for(double loss, double params, double experts = 1) const;
 
+  /// Parameters that reach a loss on so many tokens; absent where none do.
+  std::optional<double> params_for(double loss, double tokens, double experts = 1) const;
+
   struct Point {
     double params = 0;
     double tokens = 0;

@@ -65,6 +65,7 @@ struct Catalogue::Tables {
   Lazy<models::StepSpread> spread;
   Lazy<models::StepReach> reach;
   Lazy<models::ScalingLawTable> laws;
+  Lazy<models::DistillationLawTable> distillation;
   Lazy<models::EquationRegister> equations;
   Lazy<models::SourceRegister> sources;
 
@@ -161,6 +162,10 @@ const models::StepReach& Catalogue::step_reach() const {
 }
 const models::ScalingLawTable& Catalogue::scaling_laws() const {
   return tables_->read(tables_->laws, "scaling_laws.csv", models::ScalingLawTable::read);
+}
+const models::DistillationLawTable& Catalogue::distillation_laws() const {
+  return tables_->read(tables_->distillation, "distillation_laws.csv",
+                       models::DistillationLawTable::read);
 }
 const models::EquationRegister& Catalogue::equations() const {
   return tables_->read(tables_->equations, "equations.csv", models::EquationRegister::read);

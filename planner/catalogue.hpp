@@ -14,6 +14,7 @@
 #include "hardware/power.hpp"
 #include "hardware/site.hpp"
 #include "models/architecture_catalogue.hpp"
+#include "models/distillation_law.hpp"
 #include "models/registers.hpp"
 #include "models/scaling_law.hpp"
 #include "models/step_constants.hpp"
@@ -62,6 +63,7 @@ class Catalogue {
   const models::StepReach& step_reach() const;
   /// What parameters and tokens say of the loss.
   const models::ScalingLawTable& scaling_laws() const;
+  const models::DistillationLawTable& distillation_laws() const;
   const models::EquationRegister& equations() const;
   const models::SourceRegister& sources() const;
 

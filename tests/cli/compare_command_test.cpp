@@ -111,16 +111,12 @@ TEST(CompareCommand, FormatsForPeopleAndSheets) {
   EXPECT_FALSE(contains(table.out, "\x1b"));
   const CsvAnswer csv{planner.run(typed({"--format", "csv"})).out};
   const auto json = planner.run(typed({"--format", "json"})).json()["runs"];
-  bool found = false;
-  for (const auto& row : csv.rows) {
-    if (row.at("quantity") != "operational_tco2e") continue;
-    found = true;
-    for (const auto& run : json) {
-      EXPECT_EQ(std::stod(row.at(run["name"])),
-                run["predicted"]["operational_tco2e"]["value"].get<double>());
-    }
+  ASSERT_EQ(csv.rows.size(), json.size());
+  for (std::size_t i = 0; i < csv.rows.size(); ++i) {
+    EXPECT_EQ(csv.rows[i].at("name"), json[i]["name"]);
+    EXPECT_EQ(std::stod(csv.rows[i].at("operational_tco2e")),
+              json[i]["predicted"]["operational_tco2e"]["value"].get<double>());
   }
-  EXPECT_TRUE(found);
   EXPECT_CONTAINS(planner.run(typed({"--format", "markdown"})).out,
                   "| total_params | 30B | 100B | x3.33 |");
   const auto jsonl = planner.run(typed({"--format", "jsonl"}));
@@ -292,6 +288,84 @@ TEST(CompareCommand, LeversSaveAloneAndTogether) {
                            "--lever", "speed=9"})
                       .err,
                   "'speed=9' is no lever");
+}
+
+TEST(CompareCommand, ATeacherSavesTokensWhereItsLawSaysSo) {
+  const Program planner;
+  const auto asked = [&](const char* params, const char* tokens,
+                         const std::vector<std::string>& levers) {
+    std::vector<std::string> words{"compare", "--params",  params, "--tokens", tokens, "--device",
+                                   "H100",    "--devices", "128",  "--region", "US",   "--lever"};
+    for (const auto& lever : levers) {
+      if (words.back() != "--lever") words.emplace_back("--lever");
+      words.push_back(lever);
+    }
+    return planner.run(words);
+  };
+  // 7B on 140B teach 3B what 60B of the text do: by hand 27.94B tokens.
+  EXPECT_CONTAINS(asked("3e9", "60e9", {"teacher=7e9"}).out,
+                  "from a teacher of 7B on 140B: on 27.94B instead of 60B");
+  // On five times the text the teacher is too weak; a better one is not.
+  const auto weak = asked("3e9", "600e9", {"teacher=1e9"});
+  EXPECT_CONTAINS(weak.out,
+                  "Left out: distillation: by busbridge-2025 a student of a teacher of 1B");
+  EXPECT_CONTAINS(asked("3e9", "300e9", {"teacher=8e9", "teacher-tokens=15e12"}).out,
+                  "from a teacher of 8B on 15T: on 155.9B instead of 300B");
+  // No student of fewer tokens was ever seen.
+  EXPECT_CONTAINS(asked("1e9", "20e9", {"teacher=7e9", "teacher-tokens=1e12"}).out,
+                  "on 4B instead of 20B");
+  EXPECT_CONTAINS(asked("3e9", "60e9", {"teacher-tokens=1e12"}).err, "without its size");
+}
+
+TEST(CompareCommand, MixturesStandBesideDenseSizes) {
+  const Program planner;
+  const auto asked = [&](const char* equal, const std::vector<std::string>& more) {
+    std::vector<std::string> words{"compare", "--params",  "7e9", "--tokens",  "1e12", "--device",
+                                   "H100",    "--devices", "256", "--region",  "US",   "--format",
+                                   "json",    "--equal",   equal, "--mixtures"};
+    words.insert(words.end(), more.begin(), more.end());
+    return planner.run(words);
+  };
+  const auto of = [](const nlohmann::json& answer, std::size_t i, const char* key) {
+    return answer["runs"][i]["predicted"][key]["value"].get<double>();
+  };
+  for (const char* equal : {"loss", "data", "active"}) {
+    SCOPED_TRACE(equal);
+    const auto answer = asked(equal, {"8,32"}).json();
+    ASSERT_EQ(answer["runs"].size(), 3U);
+    EXPECT_EQ(answer["runs"][1]["name"], "7B with 8 experts");
+    EXPECT_EQ(answer["scaling_law"]["id"], "ludziejewski-2025");
+    const std::string mode = equal;
+    double loss = answer["candidates"][0]["expected_loss"];
+    for (const std::size_t i : {1U, 2U}) {
+      const double experts = i == 1 ? 8 : 32;
+      const double active = of(answer, i, "active_params");
+      // The rest are experts: two thirds of a dense model are feed-forward layers.
+      EXPECT_NEAR(of(answer, i, "total_params") / active, 1 + (experts - 1) * 2 / 3, 1e-6);
+      const double now = answer["candidates"][i]["expected_loss"];
+      const double work = of(answer, i, "training_flops") / of(answer, 0, "training_flops");
+      if (mode == "active") {
+        EXPECT_NEAR(work, 1, 1e-6);
+        EXPECT_LT(now, loss);
+        loss = now;
+      } else {
+        EXPECT_NEAR(now, loss, 1e-9);
+        EXPECT_LT(work, 1);
+      }
+      EXPECT_EQ(mode == "data", active < of(answer, 0, "active_params"));
+    }
+  }
+  EXPECT_CONTAINS(asked("loss", {"8", "--law", "besiroglu-2024"}).err, "knows no experts");
+  EXPECT_CONTAINS(asked("loss", {"1"}).err, "--mixtures");
+  EXPECT_CONTAINS(planner({"compare", "--architecture", "llama-3.1-8b", "--tokens", "1e12",
+                           "--device", "H100", "--mixtures", "8"})
+                      .err,
+                  "mixtures stand beside dense sizes on known tokens");
+  // Also beside what was solved for: the limit holds for the dense ones.
+  const auto solved = planner({"compare", "--max-tco2e", "20", "--device", "H100", "--devices",
+                               "256", "--region", "US", "--mixtures", "8"});
+  EXPECT_CONTAINS(solved.out, "The least loss within 20 t CO2e");
+  EXPECT_CONTAINS(solved.out, "with 8 experts");
 }
 
 TEST(CompareCommand, ManyCandidatesStandBelowEachOther) {

@@ -75,6 +75,13 @@ TEST(ScalingLaw, TokensForALossGiveIt) {
   const auto tokens = law.tokens_for(2.0, 13e9);
   ASSERT_TRUE(tokens);
   EXPECT_NEAR(law.loss(13e9, *tokens), 2.0, 1e-9);
+  for (const double experts : {1.0, 8.0, 32.0}) {
+    const auto& sparse = shipped_laws().usual(true);
+    const double loss = sparse.loss(2e9, 5e10, experts);
+    EXPECT_NEAR(sparse.params_for(loss, 5e10, experts).value_or(0) / 2e9, 1, 1e-9);
+    EXPECT_NEAR(sparse.tokens_for(loss, 2e9, experts).value_or(0) / 5e10, 1, 1e-9);
+  }
+  EXPECT_FALSE(law.params_for(1.9, 1e9));
   // Too small for that, whatever it reads; and below what any model reaches.
   EXPECT_FALSE(law.tokens_for(1.9, 1e9));
   EXPECT_FALSE(law.cheapest(1.8));
