@@ -272,10 +272,9 @@ std::vector<TypedCandidates::Candidate> TypedCandidates::with_mixtures(
   const char* shares = equal_ == "active" ? "the same size for a token and the same tokens"
                        : equal_ == "data" ? "the same loss on the same tokens"
                                           : "the same size for a token and the same loss";
-  solved_ += fmt::format(
-      "{}Mixtures have so many times the feed-forward layers, one of them met by a token: {}, by "
-      "{}.",
-      solved_.empty() ? "" : "\n", shares, law.id);
+  told_mixtures_ = fmt::format(
+      "Mixtures have so many times the feed-forward layers, one of them met by a token: {}, by {}.",
+      shares, law.id);
   return all;
 }
 

@@ -28,6 +28,8 @@ class TypedCandidates {
   std::string table(const planner::Catalogue& catalogue, const Evaluate& evaluate) const;
   /// What was solved for, for people; empty: nothing.
   std::string solved() const { return solved_; }
+  /// What the mixtures are; empty: there are none.
+  std::string mixtures() const { return told_mixtures_; }
 
   /// As typed, else that of dense models or, where there are experts, that which knows them. Throws
   /// InputError for an unknown one.
@@ -88,6 +90,7 @@ class TypedCandidates {
   std::string max_days_;
   std::string law_;
   mutable std::string solved_;
+  mutable std::string told_mixtures_;
 };
 
 }  // namespace pretrain::cli

@@ -11,6 +11,7 @@
 #include "cli/format_compare.hpp"
 #include "cli/one_row.hpp"
 #include "cli/options.hpp"
+#include "cli/report.hpp"
 
 namespace pretrain::cli {
 
@@ -21,6 +22,7 @@ struct CompareCommand {
   std::string file;
   TypedCandidates typed;
   std::vector<std::string> lever_words;
+  std::string report;
   bool levers = false;
   bool plot = false;
   bool details = false;
@@ -73,7 +75,8 @@ struct CompareCommand {
     const auto& law = typed.law(*catalogue, experts);
     auto c = compared(rows, law);
     c.solved = typed.solved();
-    c.fastest_plans = options.estimate.plan == planner::PlanMode::best;
+    c.mixtures = typed.mixtures();
+    c.fastest_plans = options.plans != nullptr;
     if (levers || !lever_words.empty()) {
       if (rows.empty() || !rows.front().ok) {
         tell("note: the first candidate could not be computed: its levers are left out\n");
@@ -114,6 +117,19 @@ struct CompareCommand {
         break;
       }
     }
+    if (!report.empty()) {
+      ReportQuestion question{
+          .table = text, .name = name, .file = from_file ? file : "", .law = &law};
+      question.profile = table.profile;
+      question.solved = typed.solved();
+      question.mixtures = typed.mixtures();
+      if (c.levers) question.levers = lever_targets(lever_words);
+      auto quietly = options;
+      quietly.quiet = true;
+      Exit ignored = Exit::ok;
+      write_answer(report, report_on(question, quietly, *catalogue, ignored));
+      tell(fmt::format("report: written to {}\n", report));
+    }
     write_answer(table.output, answer);
     return job.exit();
   }
@@ -137,6 +153,8 @@ void add_compare_command(CLI::App& app, Exit& exit) {
       "--lever", command->lever_words,
       "Where a lever goes: device=H200, pue=1.1, region=SE, model=sparse, teacher=70e9, "
       "teacher-tokens=15e12");
+  sub->add_option("--report", command->report,
+                  "Also a page of it to hand over, as planner report writes it: FILE.html");
   sub->add_flag("--plot", command->plot, "Loss against carbon in characters, also when piped");
   sub->add_flag("--details", command->details, "Also what was filled in, and from where");
   sub->callback([command, sub, &exit] {

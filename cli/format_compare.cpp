@@ -172,52 +172,12 @@ TextTable below(const Comparison& c, bool rounded, std::size_t most) {
   return table;
 }
 
-/// The choice in words.
-std::string answer_text(const Comparison& c) {
-  std::string text;
-  if (!c.solved.empty()) text += c.solved + "\n";
-  if (c.front.empty() || c.rows.size() < 2) return text;
-  const auto& rows = c.rows;
-  const auto misfits = std::count_if(rows.begin(), rows.end(), [](const ReportRow& row) {
-    return row.ok && (row.status != planner::Status::ok || !row.candidate.fits);
-  });
-  if (misfits > 0) text += "Of those that fit: ";
-  const auto least = c.front.front();
-  const auto best = c.front.back();
-  const double from = *total_of(rows[least]);
-  const double to = *total_of(rows[best]);
-  const auto [low, high] = std::minmax_element(
-      c.losses.begin(), c.losses.end(),
-      [](const auto& a, const auto& b) { return a.value_or(HUGE_VAL) < b.value_or(HUGE_VAL); });
-  constexpr double kSameLoss = 1e-6;
-  constexpr double kSameCarbon = 0.005;
-  if (*low && *high && **high - **low < kSameLoss) {
-    return text +
-           fmt::format("{} emits least for that loss: {} t.\n", rows[least].name, for_people(from));
-  }
-  if (to < (1 + kSameCarbon) * from) {
-    return text + fmt::format(
-                      "{} has the least loss ({:.3f}) for {} t; none emits less by more "
-                      "than half a percent.\n",
-                      rows[best].name, *c.losses[best], for_people(to));
-  }
-  constexpr double kStep = 0.01;
-  return text + fmt::format(
-                    "{} emits least ({} t), {} has the least loss ({:.3f} against {:.3f}): {} t "
-                    "for each {} of loss between them.\n",
-                    rows[least].name, for_people(from), rows[best].name, *c.losses[best],
-                    *c.losses[least],
-                    for_people(kStep * (to - from) / (*c.losses[least] - *c.losses[best])), kStep);
-}
-
-/// What the loss is worth.
+/// Whose plans they are, and what the loss is worth.
 std::string law_text(const Comparison& c) {
-  if (std::none_of(c.losses.begin(), c.losses.end(), [](const auto& l) { return !!l; })) return {};
-  std::string text;
-  if (c.fastest_plans) {
-    text =
-        "Plans: the fastest that fit, as planner plan finds them with Megatron and FSDP, or with "
-        "devices left idle (--plan given: as people run such models).\n";
+  std::string text = notes_text(c);
+  if (!text.empty()) text += '\n';
+  if (std::none_of(c.losses.begin(), c.losses.end(), [](const auto& l) { return !!l; })) {
+    return text;
   }
   text += fmt::format(
       "Loss by {} (runs on {}, fitted to {} parameters and {} tokens): to compare candidates on "
@@ -318,7 +278,7 @@ std::string probability_text(double share) {
 }
 
 Comparison compared(const std::vector<ReportRow>& rows, const models::ScalingLaw& law) {
-  Comparison c{rows, law, {}, {}};
+  Comparison c{.rows = rows, .law = law};
   constexpr std::size_t kDraws = 4096;
   constexpr std::size_t kMostPairs = 200;  // beyond it nobody reads them
   const planner::Draws draws{kDraws, 1};
@@ -409,9 +369,55 @@ std::string plot_text(const Comparison& c) {
   return text;
 }
 
+std::string choice_text(const Comparison& c) {
+  std::string text;
+  if (!c.solved.empty()) text += c.solved + "\n";
+  if (c.front.empty() || c.rows.size() < 2) return text;
+  const auto& rows = c.rows;
+  const auto misfits = std::count_if(rows.begin(), rows.end(), [](const ReportRow& row) {
+    return row.ok && (row.status != planner::Status::ok || !row.candidate.fits);
+  });
+  if (misfits > 0) text += "Of those that fit: ";
+  const auto least = c.front.front();
+  const auto best = c.front.back();
+  const double from = *total_of(rows[least]);
+  const double to = *total_of(rows[best]);
+  const auto [low, high] = std::minmax_element(
+      c.losses.begin(), c.losses.end(),
+      [](const auto& a, const auto& b) { return a.value_or(HUGE_VAL) < b.value_or(HUGE_VAL); });
+  constexpr double kSameLoss = 1e-6;
+  constexpr double kSameCarbon = 0.005;
+  if (*low && *high && **high - **low < kSameLoss) {
+    return text +
+           fmt::format("{} emits least for that loss: {} t.\n", rows[least].name, for_people(from));
+  }
+  if (to < (1 + kSameCarbon) * from) {
+    return text + fmt::format(
+                      "{} has the least loss ({:.3f}) for {} t; none emits less by more "
+                      "than half a percent.\n",
+                      rows[best].name, *c.losses[best], for_people(to));
+  }
+  constexpr double kStep = 0.01;
+  return text + fmt::format(
+                    "{} emits least ({} t), {} has the least loss ({:.3f} against {:.3f}): {} t "
+                    "for each {} of loss between them.\n",
+                    rows[least].name, for_people(from), rows[best].name, *c.losses[best],
+                    *c.losses[least],
+                    for_people(kStep * (to - from) / (*c.losses[least] - *c.losses[best])), kStep);
+}
+
+std::string notes_text(const Comparison& c) {
+  std::string text = c.mixtures;
+  if (!c.fastest_plans) return text;
+  if (!text.empty()) text += '\n';
+  return text +
+         "Plans: the fastest that fit, as planner plan finds them with Megatron and FSDP, or with "
+         "devices left idle (--plan given: as people run such models).";
+}
+
 std::string compare_table(const Comparison& c, bool color, bool plot) {
   std::string text;
-  const auto answer = answer_text(c);
+  const auto answer = choice_text(c);
   if (!answer.empty()) text += answer + "\n";
   if (c.rows.size() <= kBeside) {
     text += side_by_side(c).for_people(color);
@@ -432,7 +438,7 @@ std::string compare_table(const Comparison& c, bool color, bool plot) {
 
 std::string compare_markdown(const Comparison& c) {
   std::string text;
-  if (const auto answer = answer_text(c); !answer.empty()) text += no_tags(answer) + "\n";
+  if (const auto answer = choice_text(c); !answer.empty()) text += no_tags(answer) + "\n";
   text += c.rows.size() <= kBeside ? side_by_side(c).markdown()
                                    : below(c, true, c.rows.size()).markdown();
   if (const auto law = law_text(c); !law.empty()) text += "\n" + no_tags(law);
@@ -481,6 +487,7 @@ std::string compare_json(const Comparison& c) {
               .dump() +
           ",\n";
   if (!c.solved.empty()) text += "\"solved\": " + Json(c.solved).dump() + ",\n";
+  if (!c.mixtures.empty()) text += "\"mixtures\": " + Json(c.mixtures).dump() + ",\n";
   if (c.levers) {
     auto levers = Json::array();
     const auto add = [&](const Lever& lever, const char* kind) {

@@ -14,8 +14,9 @@ namespace pretrain::cli {
 struct Comparison {
   const std::vector<ReportRow>& rows;
   const models::ScalingLaw& law;
-  std::string solved;  ///< what was solved for; empty: nothing
-  std::optional<Levers> levers;
+  std::string solved = {};    ///< what was solved for; empty: nothing
+  std::string mixtures = {};  ///< what those beside dense sizes are; empty: none
+  std::optional<Levers> levers = {};
   bool fastest_plans = false;  ///< of all, where they have no own
 
   /// Loss by the law; absent where it does not hold.
@@ -34,6 +35,12 @@ std::string compare_markdown(const Comparison& c);
 std::string compare_csv(const Comparison& c);
 /// Members of the JSON document beside its runs.
 std::string compare_json(const Comparison& c);
+
+/// The choice in words, and what was solved for; empty: nothing to choose.
+std::string choice_text(const Comparison& c);
+
+/// What the mixtures are, and whose plans they have; empty: those of the rows.
+std::string notes_text(const Comparison& c);
 
 /// A probability for people: 57.8%, >99.9%.
 std::string probability_text(double share);

@@ -433,6 +433,10 @@ namespace {
 /// "within x/÷1.40 for 90% of decoders on GPUs".
 std::string interval_text(const planner::Result& result) {
   const auto& step = result.estimate.step;
+  if (!step.question) {
+    return fmt::format("within x/÷{:.2f} for {:g}% of runs, by a regression of large decoders",
+                       std::exp(step.half_width), 100 * result.scenario.options.interval);
+  }
   const auto& q = *step.question;
   constexpr std::array<std::string_view, models::kRunClasses> kRuns{
       "decoders on GPUs", "decoders on TPUs", "mixtures of experts", "other models"};
@@ -468,7 +472,7 @@ ReportRow report_row(const planner::RunRow& row, const planner::Result& result,
   if (s.intensity.basis == Basis::catalogue && e.carbon.operational) {
     report.grid_scope = s.region->scope.empty() ? "not stated" : s.region->scope;
   }
-  if (e.step.question && e.step.half_width > 0) report.interval = interval_text(result);
+  if (e.step.half_width > 0) report.interval = interval_text(result);
   for (const auto& c : planner::Comparisons{row, result, *report.predicted, catalogue}) {
     report.reported.push_back({c.key, c.predicted, c.reported, c.delta, std::string{c.scope},
                                std::string{c.basis}, std::string{c.reason}});

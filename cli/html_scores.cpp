@@ -193,7 +193,8 @@ std::string residuals(const std::vector<Point>& points, const char* id, const ch
        {{"type", "category"},
         {"inverse", true},
         {"data", names},
-        {"axisLabel", {{"width", 120}, {"overflow", "truncate"}}}}},
+        {"axisLabel",
+         {{"width", 120}, {"overflow", "break"}, {"lineHeight", 13}, {"formatter", "fn:name"}}}}},
       {"series", Json::array({{{"name", "error"}, {"type", "boxplot"}, {"data", boxes}}})}};
   return html_figure(
       id, caption,

@@ -39,6 +39,24 @@ struct Report {
   std::string interval_words() const;
 };
 
+/// What a report is to be made of.
+struct ReportQuestion {
+  std::string table;  ///< its text
+  std::string name;   ///< of the table, for messages
+  std::string file;   ///< that it is from, as typed; empty: the command line
+  std::string kind = "html";
+  std::string title = {};    ///< empty: the usual
+  std::string profile = {};  ///< in use; empty: none
+  std::string solved = {};   ///< what was solved for; empty: nothing
+  std::string mixtures = {};
+  const models::ScalingLaw* law = nullptr;  ///< null: the usual
+  std::optional<LeverTargets> levers = {};  ///< of the first run; absent: none are pulled
+};
+
+/// Estimates a table and writes the report on it. `exit`: as `planner estimate` has it.
+std::string report_on(const ReportQuestion& question, JobOptions options,
+                      const planner::Catalogue& catalogue, Exit& exit);
+
 /// One file that needs nothing else.
 std::string report_html(const Report& report);
 std::string report_markdown(const Report& report);

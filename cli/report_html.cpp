@@ -52,7 +52,8 @@ Json bars(const std::string& unit, const std::vector<std::string>& names) {
        {{"type", "category"},
         {"inverse", true},
         {"data", names},
-        {"axisLabel", {{"width", 120}, {"overflow", "truncate"}}}}},
+        {"axisLabel",
+         {{"width", 120}, {"overflow", "break"}, {"lineHeight", 13}, {"formatter", "fn:name"}}}}},
       {"series", Json::array()}};
 }
 
@@ -134,6 +135,9 @@ class Page {
     if (!first.ok) {
       body_ += paragraph(first.name + ": " + first.reason, "answer warn");
       return;
+    }
+    if (const auto choice = choice_text(r_.comparison); !choice.empty()) {
+      body_ += paragraph(choice, "answer");
     }
     std::string text = first.name;
     if (const auto days = value_of(first, Key::training_days)) {
@@ -342,6 +346,9 @@ class Page {
                                                                            : "does not fit"});
     }
     body_ += html_of(table);
+    if (const auto notes = notes_text(r_.comparison); !notes.empty()) {
+      body_ += paragraph(notes, "soft");
+    }
     for (std::size_t i = 0; i < shown_; ++i) {
       if (!row(i).reason.empty()) body_ += paragraph(row(i).name + ": " + row(i).reason, "warn");
     }
@@ -434,7 +441,10 @@ class Page {
       chart["series"].push_back({{"name", part}, {"type", "bar"}, {"stack", "t"}, {"data", data}});
     }
     chart["xAxis"]["max"] = 100;
-    chart["legend"]["type"] = "scroll";
+    // More parts than the library has colors: its own, then lighter and darker ones.
+    chart["color"] = {"#5070dd", "#b6d634", "#505372", "#ff994d", "#0ca8df", "#ffd10a",
+                      "#fb628b", "#785db0", "#3fbe95", "#9fb3f0", "#6f8a1c", "#a3a6c2",
+                      "#b35c1a", "#7fd6f5", "#a37f00", "#b02a52", "#c3b3e2", "#1f7a5c"};
     charts_["time"] = std::move(chart);
     body_ +=
         html_figure("time", "A step by what it is spent on",
@@ -609,18 +619,20 @@ class Page {
   }
 
   void asked() {
-    const auto fields = asked_for(r_.lead());
-    if (fields.empty()) return;
+    if (asked_for(r_.lead()).empty()) return;
     heading("What regulations and standards ask for");
-    auto table = html_table({{"Asked for by", false}, {"Unit", false}, {"Value", true}});
-    for (const auto& f : fields) table.add({f.by, f.what, f.value});
-    body_ += html_of(table);
+    tabs("asked", [&](std::size_t i) {
+      const auto fields = asked_for(row(i));
+      if (fields.empty()) return std::string{};
+      auto table = html_table({{"Asked for by", false}, {"Unit", false}, {"Value", true}});
+      for (const auto& f : fields) table.add({f.by, f.what, f.value});
+      return html_of(table);
+    });
     body_ += paragraph(
         "Of the training run alone, location-based, before anything was measured: data "
-        "preparation, "
-        "evaluations and test runs are not in it, which SCI for AI counts and the Commission's "
-        "guidelines do not. Operations are those of the model, without recomputation. Annex XI: "
-        "Regulation (EU) 2024/1689; SCI for AI: Green Software Foundation.",
+        "preparation, evaluations and test runs are not in it, which SCI for AI counts and the "
+        "Commission's guidelines do not. Operations are those of the model, without recomputation. "
+        "Annex XI: Regulation (EU) 2024/1689; SCI for AI: Green Software Foundation.",
         "soft");
   }
 

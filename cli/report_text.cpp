@@ -147,8 +147,12 @@ std::string report_markdown(const Report& report) {
   text += table.markdown();
   if (report.interval > 0) text += fmt::format("\nIn brackets: {}.\n", report.interval_words());
   if (report.rows.size() > 1) text += "\n## Compared\n\n" + compare_markdown(report.comparison);
-  if (const auto asked = asked_for(report.lead()); !asked.empty()) {
-    const auto& row = report.lead();
+  // Of each run, as far as anybody would read them.
+  constexpr std::size_t kMost = 12;
+  for (std::size_t i = 0; i < std::min(kMost, report.rows.size()); ++i) {
+    const auto& row = report.rows[i];
+    const auto asked = asked_for(row);
+    if (asked.empty()) continue;
     TextTable fields{{{"by", fmt::format("Asked for, of {}", row.name), false},
                       {"what", "Unit", false},
                       {"value", "Value", false}}};

@@ -35,7 +35,7 @@ std::string_view name_of(RunClass run_class) {
 StepSpread StepSpread::read(std::string_view text, std::string file) {
   const auto table = Table::read(text, std::move(file), {"runs", "meaning", "half_width", "rows"});
   constexpr std::string_view kRows =
-      "one row each: dense_gpu, dense_tpu, moe, other, unseen_generation, chosen_plan";
+      "one row each: dense_gpu, dense_tpu, moe, other, unseen_generation, chosen_plan, regression";
   if (table.size() == 0) {
     throw InputError({table.file(), 1, 0}, "no classes of runs", std::string{kRows});
   }
@@ -55,15 +55,19 @@ StepSpread StepSpread::read(std::string_view text, std::string file) {
       spread.chosen_plan = width;
       continue;
     }
+    if (runs == "regression") {
+      spread.regression = width;
+      continue;
+    }
     std::size_t c = 0;
     while (c < kRunClasses && name_of(static_cast<RunClass>(c)) != runs) ++c;
     if (c == kRunClasses) {
       table.fail(i, "runs", fmt::format("'{}' is no class of runs", runs),
-                 "dense_gpu, dense_tpu, moe, other, unseen_generation or chosen_plan");
+                 "dense_gpu, dense_tpu, moe, other, unseen_generation, chosen_plan or regression");
     }
     spread.of_class[c] = width;
   }
-  if (found.size() != kRunClasses + 2) {
+  if (found.size() != kRunClasses + 3) {
     table.fail(table.size() - 1, "runs", "a class of runs is missing", std::string{kRows});
   }
   return spread;

@@ -18,6 +18,7 @@ struct StepSpread {
   std::array<double, kRunClasses> of_class{};
   double unseen_generation = 0;  ///< of devices of a generation that nothing was measured on
   double chosen_plan = 0;        ///< of runs whose plan is not stated
+  double regression = 0;         ///< of runs whose step is not modeled: LLMCarbon's regression
 
   static StepSpread read(std::string_view text, std::string file);
 

@@ -142,7 +142,6 @@ void find_site_spreads(const Scenario& s, const hardware::Defaults& defaults, Sp
 
 /// Of the hours: of a step, and of what is lost.
 void find_time_spreads(const Estimate& e, const hardware::Defaults& defaults, Spreads& spreads) {
-  if (!e.step.question) return;
   spreads.time = {e.step.half_width_90, e.step.half_width_90};
   if (const auto& g = e.duration.shares) {
     // What faults cost is known within a factor of two.

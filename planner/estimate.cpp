@@ -373,6 +373,10 @@ class Solver {
             known(models::llmcarbon_hfu(*s_.active_params), Basis::model, &kRegressionHardware);
       } else {
         e_.rate.mfu = known(mfu, Basis::model, s_.counted ? &kConverted : &kRegression);
+        if (s_.options.method == Method::full) {
+          e_.step.half_width_90 = spread_.regression;
+          e_.step.half_width = models::half_width(spread_.regression, s_.options.interval);
+        }
       }
       return true;
     }

@@ -75,7 +75,7 @@ class Proof {
     power();
     energy();
     carbon();
-    interval();
+    step_interval();
     return std::move(steps_);
   }
 
@@ -277,10 +277,12 @@ class Proof {
            per_token(),
            {"f_r", full.value_or(0), "FLOP", Basis::model, nullptr}},
           *mfu, "1");
+      step_interval();
     } else if (modeled_from(mfu, "efficiency.step")) {
       step_time();
     } else if (mfu.basis == Basis::model) {
       add(mfu.origin->place, "mfu", {fitted_params()}, *mfu, "1");
+      step_interval();
     } else if (e_.rate.hfu && !mfu) {
       add(e_.rate.hfu.origin->place, "hfu", {fitted_params()}, *e_.rate.hfu, "1");
     }
@@ -300,12 +302,17 @@ class Proof {
         {modeled("T", q.batch_tokens, "tokens"), per_token(), modeled("t", total, "s"),
          modeled("n", q.devices, "devices"), term("P", s_.peak, kTeraflopsPerDevice, "TFLOP/s")},
         *e_.rate.mfu, "1");
-    if (step.half_width > 0) {
-      add("step.interval", "interval_factor",
-          {{"p", s_.options.interval, "", Basis::given, nullptr},
-           {"s_90", step.half_width_90, "", Basis::catalogue, &kSpread}},
-          std::exp(step.half_width), "1");
-    }
+    step_interval();
+  }
+
+  /// Of the time of a step.
+  void step_interval() {
+    const auto& step = e_.step;
+    if (!(step.half_width > 0)) return;
+    add("step.interval", "interval_factor",
+        {{"p", s_.options.interval, "", Basis::given, nullptr},
+         {"s_90", step.half_width_90, "", Basis::catalogue, &kSpread}},
+        std::exp(step.half_width), "1");
   }
 
   /// The parameters that went into the regression: the nearer end outside its range.

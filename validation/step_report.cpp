@@ -112,6 +112,16 @@ FitReport fit_report(const std::vector<Case>& stated, const std::vector<Case>& u
   for (std::size_t i = 0; i < of_class.size(); ++i) report.of_class[i] = of_class[i].spread();
   report.unseen_generation = unseen.spread();
 
+  // What is told where no step is modeled, held to the runs where one is.
+  Errors regression;
+  for (std::size_t i = 0; i < lessons.cases.size(); ++i) {
+    const auto& c = *lessons.cases[i];
+    if (!c.llmcarbon_8pd || !c.throughput) continue;
+    regression.add(std::log(*c.llmcarbon_8pd / c.throughput->reported), lessons.lessons[i].weight,
+                   c.group);
+  }
+  report.regression = regression.spread();
+
   // Runs whose plan is not stated: how much slower they are than the usual one.
   const auto plain = step_lessons(pointers(usual));
   // A source with more than a quarter of the rows tries plans out: nobody runs them so.
@@ -190,6 +200,7 @@ std::string text_of(const FitReport& report, const StepConstantTable& before) {
   }
   line("generation left out instead, dense", report.unseen_generation);
   line("plan unknown too, dense GPU", report.chosen_plan);
+  line("LLMCarbon's regression instead", report.regression);
   return out;
 }
 
@@ -208,6 +219,9 @@ std::string spread_text(const FitReport& report, std::string_view head) {
       report.unseen_generation.half_width, report.unseen_generation.rows);
   out += fmt::format("chosen_plan,runs whose plan is not stated,{:.3f},{}\n",
                      report.chosen_plan.half_width, report.chosen_plan.rows);
+  out += fmt::format(
+      "regression,\"runs whose step is not modeled, by LLMCarbon's regression\",{:.3f},{}\n",
+      report.regression.half_width, report.regression.rows);
   return out;
 }
 

@@ -23,6 +23,7 @@ struct FitReport {
   std::array<Spread, models::kRunClasses> of_class{};  ///< with their source left out
   Spread unseen_generation;                            ///< with their generation left out
   Spread chosen_plan;                                  ///< with source and plan left out
+  Spread regression;                                   ///< by LLMCarbon's regression instead
 };
 
 /// Fits all constants. `stated`: cases with the plans that they state; `usual`: the same with usual

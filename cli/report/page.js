@@ -26,6 +26,7 @@
         line(to[0] - dx, to[1] - dy, to[0] + dx, to[1] + dy)] };
     },
     number: (value) => short.format(value),
+    name: (value) => (value.length > 40 ? `${value.slice(0, 38)}\u2026` : value),
     item: (params) => {
       const list = Array.isArray(params) ? params : [params];
       const title = text(list[0].axisValueLabel ?? list[0].name);
@@ -47,18 +48,40 @@
   };
 
   const drawn = new Map();
+  // A legend takes as many lines as it needs, and bars that are many or have long names more room.
+  const pen = document.createElement("canvas").getContext("2d");
+  const fit = (place, option) => {
+    place.style.height = "";
+    const names = option.legend?.show === false ? [] : option.series.map((series) => series.name ?? "");
+    let lines = 1;
+    let x = 0;
+    for (const name of names) {
+      const width = pen.measureText(name).width * 1.25 + 48;
+      if (x > 0 && x + width > place.clientWidth) {
+        lines += 1;
+        x = 0;
+      }
+      x += width;
+    }
+    const more = 22 * (lines - 1);
+    const bars = option.yAxis.type === "category" ? 34 * option.yAxis.data.length + 80 : 0;
+    place.style.height = `${Math.max(place.clientHeight, bars) + more}px`;
+    return { grid: { top: option.grid.top + more } };
+  };
   const draw = () => {
     for (const place of document.querySelectorAll(".chart")) {
       if (place.offsetParent === null) continue;
+      const option = options[place.id];
+      const room = fit(place, option);
       if (!drawn.has(place.id)) {
         const chart = echarts.init(place, dark ? "dark" : null, { renderer: "svg" });
-        const narrow = place.clientWidth < 520;
         chart.setOption({ backgroundColor: "transparent", animation: false, textStyle: { fontFamily: "inherit" },
-          ...revive(options[place.id]),
-          ...(narrow ? { legend: { ...(options[place.id].legend ?? { show: false }), type: "scroll" } } : {}) });
+          ...revive(option) });
         drawn.set(place.id, chart);
       }
-      drawn.get(place.id).resize();
+      const chart = drawn.get(place.id);
+      chart.resize();
+      chart.setOption(room);
     }
   };
 
