@@ -205,7 +205,7 @@ void EstimateJob::row(const RunRow& stated, Part& base) const {
                           .saved_at = saved_at_,
                           .version = PRETRAIN_VERSION,
                           .catalogue = hash_,
-                          .inputs = json_cells(row),
+                          .inputs = json_cells(stated),
                           .estimate = json_run(row, result, catalogue_),
                           .training_days = predicted[planner::Key::training_days],
                           .facility_energy_mwh = predicted[planner::Key::facility_energy_mwh],

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <deque>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -137,7 +138,7 @@ class Page {
                      {"memory", "Memory [GiB]", true}}};
     std::string notes;
     for (const auto& [label, plan] : told()) {
-      std::vector<std::string> texts;
+      std::deque<std::string> texts;
       const auto far = beyond(estimate_of(a_, *plan, texts), a_.catalogue);
       add_plan(plans, far.empty() ? label : label + " *", *plan);
       for (const auto& what : far) {
@@ -209,7 +210,7 @@ class Page {
 
   std::string winner() const {
     const auto& best = a_.found.best.front();
-    std::vector<std::string> texts;
+    std::deque<std::string> texts;
     const auto result = estimate_of(a_, best, texts);
     if (!result.ok) return {};
     const planner::Predicted predicted{result};
@@ -325,7 +326,7 @@ class Page {
       p.dp = best.devices / replica;
       if (p.dp < 1 || p.dp != std::floor(p.dp)) return;
       if (p.batch / (p.dp * p.micro_batch) != std::floor(p.batch / (p.dp * p.micro_batch))) return;
-      std::vector<std::string> texts;
+      std::deque<std::string> texts;
       const auto result = estimate_of(a_, p, texts);
       if (!result.ok) return;
       const planner::Predicted predicted{result};
@@ -399,7 +400,7 @@ class Page {
       auto p = best;
       p.power_cap = cap;
       p.limit_w = cap < 1 ? cap * device->tdp->in(watt / pretrain::device) : 0;
-      std::vector<std::string> texts;
+      std::deque<std::string> texts;
       const auto result = estimate_of(a_, p, texts);
       if (!result.ok) continue;
       const planner::Predicted predicted{result};
@@ -463,7 +464,7 @@ class Page {
       if (a_.regions.size() < 2) break;
       auto there = best;
       there.region = region;
-      std::vector<std::string> texts;
+      std::deque<std::string> texts;
       const auto result = estimate_of(a_, there, texts);
       if (!result.ok) continue;
       const planner::Predicted predicted{result};
@@ -591,7 +592,7 @@ Json json_of(const PlanAnswer& a, const FoundPlan& p) {
   if (a.found.has(Objective::cost)) plan["cost"] = p.figures.cost;
   plan["memory_gib_per_device"] = p.memory_gib;
   if (p.overflow > 0) plan["memory_overflow"] = p.overflow;
-  std::vector<std::string> texts;
+  std::deque<std::string> texts;
   const auto far = beyond(estimate_of(a, p, texts), a.catalogue);
   if (!far.empty()) plan["extrapolated"] = far;
   return plan;
@@ -608,7 +609,7 @@ Json json_start(const hardware::StartChoice& c) {
 }  // namespace
 
 planner::Result estimate_of(const PlanAnswer& answer, const FoundPlan& plan,
-                            std::vector<std::string>& texts) {
+                            std::deque<std::string>& texts) {
   planner::Result result;
   planner::estimate_row(planner::row_of_plan(answer.row, plan, texts), answer.catalogue,
                         answer.asked.estimate, result);
@@ -656,7 +657,7 @@ std::string json_plan(const PlanAnswer& a) {
     document["failure"] = found.failure;
     document["help"] = found.help;
   } else {
-    std::vector<std::string> texts;
+    std::deque<std::string> texts;
     const auto planned = planner::row_of_plan(a.row, found.best.front(), texts);
     planner::Result result;
     planner::estimate_row(planned, a.catalogue, a.asked.estimate, result);

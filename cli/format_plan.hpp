@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,7 +32,7 @@ struct PlanAnswer {
 
 /// The row with a plan of the search, estimated.
 planner::Result estimate_of(const PlanAnswer& answer, const planner::FoundPlan& plan,
-                            std::vector<std::string>& texts);
+                            std::deque<std::string>& texts);
 
 /// Plans, and of the best one the parts of its step and memory, what one knob changes, where and
 /// when it may run, and the arguments to launch it.

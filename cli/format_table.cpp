@@ -492,12 +492,12 @@ ReportRow report_row(const planner::RunRow& row, const planner::Result& result,
           {"dimensions", "usual shape", name_of(Basis::model), "architecture.usual_shape"});
     }
     if (auto plan = filled_plan(result); !plan.empty()) {
-      report.filled_in.push_back(
-          {"plan", std::move(plan), name_of(Basis::model),
-           s.options.plan == planner::PlanMode::searched ? "the best of planner plan's space"
-           : !e.fit.chose_plan                           ? "memory.fit"
-           : s.options.plan == planner::PlanMode::best   ? "the fastest that fits"
-                                                         : "the first usual one that fits"});
+      report.filled_in.push_back({"plan", std::move(plan), name_of(Basis::model),
+                                  s.options.searched.any() ? "the best of planner plan's space"
+                                  : !e.fit.chose_plan      ? "memory.fit"
+                                  : s.options.plan == planner::PlanMode::best
+                                      ? "the fastest that fits"
+                                      : "the first usual one that fits"});
     }
   }
   for (const auto& input : planner::inputs_of(result)) {

@@ -53,6 +53,7 @@ std::shared_ptr<const FoundPlan> BestPlans::find(const RunRow& row,
   PlanSearchOptions search;
   search.objective = Objective::time;
   search.estimate = options;
+  search.estimate.plan = PlanMode::stated;  // a search looks at plans itself
   search.estimate.interval = 0;
   search.estimate.draws = nullptr;
   search.most_told = 1;
@@ -84,7 +85,9 @@ std::shared_ptr<const FoundPlan> BestPlans::find(const RunRow& row,
 }
 
 std::optional<PlannedRow> BestPlans::of(const RunRow& row, const EstimateOptions& options) const {
-  if (states_measured(row) || !row.has(Col::devices)) return std::nullopt;
+  if (states_measured(row) || !row.has(Col::devices) || !row.has(Col::tokens_b)) {
+    return std::nullopt;
+  }
   const std::string key = what_counts(row);
   std::shared_ptr<const FoundPlan> plan;
   bool known = false;
@@ -101,8 +104,8 @@ std::optional<PlannedRow> BestPlans::of(const RunRow& row, const EstimateOptions
     known_.emplace(key, plan);
   }
   if (plan == nullptr) return std::nullopt;
-  PlannedRow planned{row, {}};
-  set_plan(planned.row, *plan, planned.texts);
+  std::optional<PlannedRow> planned{std::in_place, row};
+  planned->searched = set_plan(planned->row, *plan, planned->texts);
   return planned;
 }
 
@@ -114,7 +117,8 @@ const RunRow& estimate_row(const RunRow& row, const Catalogue& catalogue,
   room.planned = plans->of(row, options);
   if (!room.planned) return row;
   auto planned = options;
-  planned.plan = PlanMode::searched;
+  planned.plan = PlanMode::stated;
+  planned.searched = room.planned->searched;
   auto& other = room.other;
   estimate_row(room.planned->row, catalogue, planned, other);
   if (other.status() != Status::ok) return row;

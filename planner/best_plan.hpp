@@ -1,11 +1,12 @@
 #pragma once
 
+#include <bitset>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "planner/catalogue.hpp"
 #include "planner/estimate.hpp"
@@ -17,8 +18,13 @@ namespace pretrain::planner {
 
 /// A row with a plan in its cells, and the texts that they point to.
 struct PlannedRow {
+  explicit PlannedRow(const RunRow& stated) : row{stated} {}
+  PlannedRow(PlannedRow&&) = default;
+  PlannedRow& operator=(PlannedRow&&) = default;
+
   RunRow row;
-  std::vector<std::string> texts;
+  std::deque<std::string> texts;
+  std::bitset<kColumns> searched;  ///< cells that the plan filled
 };
 
 /// The fastest plan of a run on the devices that it has, as `search_plans` finds it in the usual

@@ -52,7 +52,7 @@ std::string plan_text(const Result& result) {
   }
   if (text.empty()) text = "one device";
   // A search chose the framework, too.
-  if (result.scenario.options.plan != PlanMode::searched) return text;
+  if (!result.scenario.options.searched.any()) return text;
   return fmt::format("{}: {}", result.scenario.plan.family, text);
 }
 
@@ -83,7 +83,9 @@ Candidate candidate_of(const RunRow& row, const Result& result, const Catalogue&
     }
   }
   c.device = s.device != nullptr ? std::string{s.device->generation} : std::string{s.device_name};
-  c.software = std::string{s.plan.family};
+  // Which framework a search took says nothing of what will be used.
+  const bool searched = s.options.searched.test(static_cast<std::size_t>(Col::framework_family));
+  if (!searched) c.software = std::string{s.plan.family};
   c.grid = s.region != nullptr ? std::string{s.region_name}
            : s.intensity       ? fmt::format("{}", (*s.intensity).in(kilogram / kilowatt_hour))
                                : std::string{};

@@ -225,7 +225,7 @@ class Solver {
   /// plan.
   double work_of(const models::FitVerdict& verdict) const {
     if (s_.convention != models::FlopConvention::hardware || !s_.counted ||
-        in_the_row(s_.options.plan)) {
+        s_.options.plan == PlanMode::stated) {
       return *e_.work.per_token;
     }
     auto mode = s_.mode;

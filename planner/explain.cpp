@@ -22,7 +22,6 @@ const Origin kUsualShape{"architecture.usual_shape", "", "", true};
 const Origin kUsualFill{"memory.fit", "", "", true};
 const Origin kUsualState{"memory.state", "", "", true};
 const Origin kFastestPlan{"the fastest plan that fits", "", "", true};
-const Origin kSearchedPlan{"the best plan of the space that planner plan searches", "", "", true};
 const Origin kSpread{"step_spread.csv", "", "", true};
 // Ranges: their sources stand in the rows named.
 const Origin kLostRange{"defaults.csv productive_share, low and high; faults within a factor of 2",
@@ -714,19 +713,21 @@ void memory_inputs(const Result& result, std::vector<Input>& inputs) {
   const auto& stated = s.plan;
   const Origin* plan = s.options.plan == PlanMode::best ? &kFastestPlan : &kFirstPlan;
   // What a search put into the row was given by nobody.
-  const bool searched = s.options.plan == PlanMode::searched;
+  const auto origin_of = [&](std::string_view column, bool in_row, const Origin* origin) {
+    if (!in_row) return origin;
+    const auto col = s.options.searched.any() ? find_column(column) : std::nullopt;
+    const bool searched = col && s.options.searched.test(static_cast<std::size_t>(*col));
+    return searched ? &kSearchedPlan : nullptr;
+  };
   const auto number = [&](std::string_view column, bool in_row, double value, Basis basis,
                           const Origin* origin, std::string_view unit = "") {
-    if (in_row && searched) {
-      inputs.push_back({column, value, unit, Basis::model, &kSearchedPlan});
-    } else {
-      inputs.push_back(
-          {column, value, unit, in_row ? Basis::given : basis, in_row ? nullptr : origin});
-    }
+    const auto* from = origin_of(column, in_row, origin);
+    const auto told = from == nullptr ? Basis::given : in_row ? Basis::model : basis;
+    inputs.push_back({column, value, unit, told, from});
   };
   const auto text = [&](std::string_view column, bool in_row, std::string_view value,
                         const Origin* origin) {
-    const auto* from = searched && in_row ? &kSearchedPlan : in_row ? nullptr : origin;
+    const auto* from = origin_of(column, in_row, origin);
     inputs.push_back({column, value, "", from == nullptr ? Basis::given : Basis::model, from});
   };
   const auto flag = [](bool value) { return value ? std::string_view{"true"} : "false"; };

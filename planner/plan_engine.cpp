@@ -372,7 +372,8 @@ class Engine {
           schedule.scatter_gather = variant.scatter_gather;
           schedule.dp_near = choices.near[variant.near].dp;
           schedule.pp_near = choices.near[variant.near].pp;
-          const auto time = models::step_time(m.question.model, speed, shard, schedule, c);
+          auto time = models::step_time(m.question.model, speed, shard, schedule, c);
+          time.teacher = teacher_time(m.question, a.batch * m.seq_len / a.devices, speed);
           w.counts.judged += sites_.size();
           judge(w, a, unit, pp, v, variant, time, speed, memory);
         });

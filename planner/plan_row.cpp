@@ -44,26 +44,27 @@ void clear_measured(RunRow& row) {
 
 namespace {
 
-/// Sets cells of a row, and keeps their texts.
+/// Sets cells of a row, and keeps their texts where they do not move.
 class Cells {
  public:
-  Cells(RunRow& row, std::vector<std::string>& texts) : row_{row}, texts_{texts} {
-    texts.reserve(texts.size() + 24);
-  }
+  Cells(RunRow& row, std::deque<std::string>& texts) : row_{row}, texts_{texts} {}
   void text(Col col, std::string text) {
     texts_.push_back(std::move(text));
     set_cell(row_, col, texts_.back());
+    filled.set(static_cast<std::size_t>(col));
   }
   void number(Col col, double value) { text(col, fmt::format("{}", value)); }
 
+  std::bitset<kColumns> filled;
+
  private:
   RunRow& row_;
-  std::vector<std::string>& texts_;
+  std::deque<std::string>& texts_;
 };
 
 }  // namespace
 
-void set_plan(RunRow& row, const FoundPlan& p, std::vector<std::string>& texts) {
+std::bitset<kColumns> set_plan(RunRow& row, const FoundPlan& p, std::deque<std::string>& texts) {
   clear_plan(row);
   Cells cells{row, texts};
   cells.number(Col::tp, p.tp);
@@ -86,9 +87,11 @@ void set_plan(RunRow& row, const FoundPlan& p, std::vector<std::string>& texts) 
   if (!p.scatter_gather) cells.text(Col::scatter_gather, "false");
   if (p.near != NearGroups{}) cells.text(Col::near_groups, name_of(p.near));
   if (!row.has(Col::framework_family)) cells.text(Col::framework_family, p.family);
+  if (!row.has(Col::global_batch_seqs)) cells.number(Col::global_batch_seqs, p.batch);
+  return cells.filled;
 }
 
-RunRow row_of_plan(const RunRow& row, const FoundPlan& p, std::vector<std::string>& texts) {
+RunRow row_of_plan(const RunRow& row, const FoundPlan& p, std::deque<std::string>& texts) {
   RunRow copy = row;
   set_plan(copy, p, texts);
   Cells cells{copy, texts};

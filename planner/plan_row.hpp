@@ -1,8 +1,9 @@
 #pragma once
 
+#include <bitset>
+#include <deque>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "planner/plan_engine.hpp"
 #include "planner/run_row.hpp"
@@ -19,10 +20,11 @@ void clear_plan(RunRow& row);
 bool states_measured(const RunRow& row);
 void clear_measured(RunRow& row);
 
-/// Puts how a plan divides the work into a row; `texts` keeps what its cells point to.
-void set_plan(RunRow& row, const FoundPlan& plan, std::vector<std::string>& texts);
+/// Puts how a plan divides the work into a row, and its batch where the row has none; `texts` keeps
+/// what its cells point to. @returns the cells that were filled
+std::bitset<kColumns> set_plan(RunRow& row, const FoundPlan& plan, std::deque<std::string>& texts);
 
 /// The row with a plan and its cluster and place in its cells; `texts` keeps what they point to.
-RunRow row_of_plan(const RunRow& row, const FoundPlan& plan, std::vector<std::string>& texts);
+RunRow row_of_plan(const RunRow& row, const FoundPlan& plan, std::deque<std::string>& texts);
 
 }  // namespace pretrain::planner

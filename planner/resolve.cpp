@@ -319,7 +319,10 @@ bool resolve(const RunRow& row, const Catalogue& catalogue, const EstimateOption
   if (const auto devices = row.number(Col::devices)) s.devices = given(*devices * device);
   if (const auto days = row.number(Col::days)) s.days = given(*days * day);
   if (const auto hours = row.number(Col::device_hours)) s.booked = given(*hours * hour * device);
-  if (const auto batch = row.number(Col::global_batch_seqs)) s.global_batch = given(*batch);
+  if (const auto batch = row.number(Col::global_batch_seqs)) {
+    const bool searched = s.options.searched.test(static_cast<std::size_t>(Col::global_batch_seqs));
+    s.global_batch = searched ? known(*batch, Basis::model, &kSearchedPlan) : given(*batch);
+  }
   constexpr double kLargestHost = 16;  // more than that is a rack, not a host
   const auto& defaults = catalogue.defaults();
   if (const auto per_node = row.number(Col::devices_per_node)) {

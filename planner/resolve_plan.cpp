@@ -272,7 +272,7 @@ void question_batch(const Scenario& s, double dp, Warnings& warnings) {
 
 bool resolve_plan(const RunRow& row, Scenario& s, Warnings& warnings, RowFailure& failure) {
   read_plan(row, s.options.plan, s.plan);
-  if (!in_the_row(s.options.plan)) s.recompute_basis = Basis::absent;
+  if (s.options.plan != PlanMode::stated) s.recompute_basis = Basis::absent;
   auto& p = s.plan;
   p.stack = stack_of(p.family, s.device);
   // Before PyTorch had sharding of its own, models were divided by Megatron.
@@ -292,9 +292,7 @@ bool resolve_plan(const RunRow& row, Scenario& s, Warnings& warnings, RowFailure
   }
   s.plan.said = says_how(row);
   s.batch = s.global_batch;
-  // A search shares out the usual batch; else what is stated of its parts makes one.
-  const bool parts = s.options.plan != PlanMode::searched && (p.micro_batch || p.micro_batches);
-  if (!s.batch && !parts && s.work_seq_len) {
+  if (!s.batch && !p.micro_batch && !p.micro_batches && s.work_seq_len) {
     s.batch =
         known(std::max(1.0, std::round(kUsualBatch / *s.work_seq_len)), Basis::fallback, &kUsual);
   }

@@ -44,16 +44,14 @@ enum class Taken {
 
 /// Whose plan it is.
 enum class PlanMode {
-  stated,    ///< what the row says; blanks are filled as people run such models
-  usual,     ///< whatever the row says: as people run such models
-  best,      ///< whatever the row says: the fastest that fits
-  searched,  ///< what the row says, which is what a search found (BestPlans)
+  stated,  ///< what the row says; blanks are filled as people run such models
+  usual,   ///< whatever the row says: as people run such models
+  best,    ///< whatever the row says: the fastest that fits
 };
 
-/// Whether degrees, sharding and recomputation are those of the row.
-constexpr bool in_the_row(PlanMode mode) {
-  return mode == PlanMode::stated || mode == PlanMode::searched;
-}
+/// Of cells that a search filled in (BestPlans).
+inline const Origin kSearchedPlan{"the best plan of the space that planner plan searches", "", "",
+                                  true};
 
 class Draws;
 
@@ -87,6 +85,7 @@ struct EstimateOptions {
   Embodied embodied = Embodied::best;
   Grid grid = Grid::current;
   PlanMode plan = PlanMode::stated;
+  std::bitset<kColumns> searched = {};  ///< cells of the row that a search filled in
   double interval = 0.9;         ///< share of runs that the intervals promise to hold; 0: none
   const Draws* draws = nullptr;  ///< intervals are drawn, else in closed form
   const HourlyGrid* hourly = nullptr;

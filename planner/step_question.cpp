@@ -229,15 +229,16 @@ models::ReachPoint reach_point(const StepQuestion& q) {
   return point;
 }
 
+Time teacher_time(const StepQuestion& q, double tokens, const models::StepSpeed& speed) {
+  // As fast as large products: it keeps nothing for a backward pass.
+  return 2 * q.teacher_params * tokens / speed.half * second;
+}
+
 models::StepTime step_time(const StepQuestion& q, const models::StepConstants& c) {
   const auto speed = models::step_speed(q.device, q.stack, c);
   const auto shard = models::shard_time(q.model, speed, q.shard, c);
   auto time = models::step_time(q.model, speed, shard, q.schedule, c);
-  if (q.teacher_params > 0) {
-    // As fast as large products: it keeps nothing for a backward pass.
-    const double flop = 2 * q.teacher_params * q.batch_tokens / q.devices;
-    time.teacher = flop / speed.half * second;
-  }
+  time.teacher = teacher_time(q, q.batch_tokens / q.devices, speed);
   if (q.chosen) time.scale = time.scale + (c.as_run - 1) * time.total();
   return time;
 }

@@ -73,6 +73,9 @@ models::StepStack software_of(const Scenario& scenario, const models::MemoryPlan
 /// Where a run lies among those that were measured.
 models::ReachPoint reach_point(const StepQuestion& question);
 
+/// Of a teacher's forward pass over so many tokens of a device; nothing without a teacher.
+Time teacher_time(const StepQuestion& question, double tokens, const models::StepSpeed& speed);
+
 /// The answer.
 models::StepTime step_time(const StepQuestion& question, const models::StepConstants& constants);
 

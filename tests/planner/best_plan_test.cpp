@@ -17,7 +17,7 @@ namespace {
 
 const std::string kHeader =
     "type,params_b,active_params_b,tokens_b,device,devices,seq_len,global_batch_seqs,"
-    "framework_family";
+    "framework_family,phase,teacher_params_b";
 const EstimateOptions kBest{.plan = PlanMode::best};
 
 /// An estimate in the fastest plan.
@@ -25,7 +25,7 @@ struct InBestPlan {
   InBestPlan(const RunRow& row, const BestPlans& plans)
       : used{&estimate_row(row, shipped_catalogue(), kBest, &plans, room, result)} {}
   double days() const { return Predicted{result}[Key::training_days].value_or(0); }
-  bool searched() const { return result.scenario.options.plan == PlanMode::searched; }
+  bool searched() const { return result.scenario.options.searched.any(); }
   PlanRoom room;
   Result result;
   const RunRow* used;
@@ -42,9 +42,15 @@ double days_of_search(const OneRun& run, const std::string& family) {
 
 TEST(BestPlan, IsThatOfTheFasterFramework) {
   const BestPlans plans{shipped_catalogue()};
-  for (const char* cells : {"dense,30,,600,A100,1024,2048,2048,", "dense,100,,2000,A100,1024,,,",
-                            "dense,8,,600,H100,256,8192,512,", "moe,47,13,1000,H100,512,4096,1024,",
-                            "dense,175,,300,A100,1024,2048,1536,"}) {
+  for (const char* cells :
+       {"dense,30,,600,A100,1024,2048,2048,,,", "dense,100,,2000,A100,1024,,,,,",
+        "dense,8,,600,H100,256,8192,512,,,", "moe,47,13,1000,H100,512,4096,1024,,,",
+        "dense,175,,300,A100,1024,2048,1536,,,",
+        // Of a batch that is not stated, and no powers of two.
+        "dense,7,,1000,H100,24,4096,,,,", "dense,30,,1000,A100,384,2048,,,,",
+        "dense,70,,1000,H100,3072,1000,,,,", "dense,8.5,,1000,H800,6144,,,,,",
+        // With a teacher beside.
+        "dense,3,,100,H100,64,4096,,,distill,70"}) {
     SCOPED_TRACE(cells);
     const OneRun run{joined(kHeader, cells), kBest};
     ASSERT_TRUE(run.ok());
@@ -68,7 +74,7 @@ TEST(BestPlan, IsNeverSlowerThanTheUsualOnes) {
   for (const char* size : {"dense,1,", "dense,13,", "moe,47,13", "dense,175,", "moe,1000,60"}) {
     for (const char* device : {"A100", "H100", "B200", "MI300X", "TPU v5p", "V100"}) {
       for (const char* devices : {"8", "100", "512", "1500"}) {  // also such as nothing divides
-        const auto cells = fmt::format("{},1000,{},{},4096,,", size, device, devices);
+        const auto cells = fmt::format("{},1000,{},{},4096,,,,", size, device, devices);
         SCOPED_TRACE(cells);
         const OneRun usual{joined(kHeader, cells), kBest};
         const InBestPlan best{usual.row(), plans};
@@ -87,7 +93,7 @@ TEST(BestPlan, IsNeverSlowerThanTheUsualOnes) {
 
 TEST(BestPlan, IsNotTheRowsOwn) {
   const BestPlans plans{shipped_catalogue()};
-  const OneRun run{joined(kHeader, "dense,8,,600,H100,256,8192,512,"), kBest};
+  const OneRun run{joined(kHeader, "dense,8,,600,H100,256,8192,512,,,"), kBest};
   const InBestPlan best{run.row(), plans};
   ASSERT_TRUE(best.searched());
   std::size_t told = 0;
@@ -98,6 +104,35 @@ TEST(BestPlan, IsNotTheRowsOwn) {
     EXPECT_NE(input.origin, nullptr) << input.column;
   }
   EXPECT_GE(told, 6U);
+  // But what it states stays so, and what it does not is told as the search's.
+  const OneRun stated{joined(kHeader, "dense,8,,600,H100,256,8192,,fsdp_torch,,"), kBest};
+  const InBestPlan in_fsdp{stated.row(), plans};
+  ASSERT_TRUE(in_fsdp.searched());
+  bool family = false;
+  bool batch = false;
+  for (const auto& input : inputs_of(in_fsdp.result)) {
+    if (input.column == "framework_family") {
+      family = true;
+      EXPECT_EQ(input.basis, Basis::given);
+    }
+    if (input.column == "global_batch_seqs") {
+      batch = true;
+      EXPECT_EQ(input.basis, Basis::model);
+    }
+  }
+  EXPECT_TRUE(family && batch);
+}
+
+TEST(BestPlan, DoesNotDependOnTheRowsBefore) {
+  const std::string header = "params_b,tokens_b,device,devices,global_batch_seqs,seq_len";
+  const OneRun blank{joined(header, "8,,H100,256,1024,4096"), kBest};
+  const OneRun known{joined(header, "8,2000,H100,256,1024,4096"), kBest};
+  const BestPlans after{shipped_catalogue()};
+  EXPECT_FALSE(after.of(blank.row(), kBest));
+  const InBestPlan second{known.row(), after};
+  const BestPlans fresh{shipped_catalogue()};
+  const InBestPlan first{known.row(), fresh};
+  EXPECT_EQ(second.days(), first.days());
 }
 
 TEST(BestPlan, DoesNotDependOnTheTokensOrThePlace) {

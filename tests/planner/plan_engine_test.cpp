@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <deque>
 #include <map>
 #include <random>
 #include <set>
@@ -170,7 +171,7 @@ TEST(PlanEngine, FiguresAreThoseOfAnEstimate) {
       options.ties = 1.5;
       const auto found = search(row.row(), space, options);
       for (const auto& plan : found.best) {
-        std::vector<std::string> texts;
+        std::deque<std::string> texts;
         const auto planned = row_of_plan(row.row(), plan, texts);
         Result result;
         estimate_row(planned, shipped_catalogue(), {}, result);
@@ -192,7 +193,7 @@ TEST(PlanEngine, AModelThatIsStatedByItsSize) {
       "size,dense,30,600,A100,1024,USA\n"};
   const auto found = search(row.row(), {});
   ASSERT_FALSE(found.best.empty());
-  std::vector<std::string> texts;
+  std::deque<std::string> texts;
   Result result;
   estimate_row(row_of_plan(row.row(), found.best.front(), texts), shipped_catalogue(), {}, result);
   ASSERT_TRUE(result.ok) << result.failure.what;
