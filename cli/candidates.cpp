@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <utility>
 
 #include "cli/text_table.hpp"
@@ -94,6 +95,12 @@ bool TypedCandidates::any() const {
   return !compute_.empty() || loss_ || limit() ||
          std::any_of(values_.begin(), values_.end(),
                      [](const auto& value) { return !value.cells.empty(); });
+}
+
+void TypedCandidates::refuse_conditions() const {
+  if (mixtures_.empty()) return;
+  throw InputError({"--mixtures", 0, 0}, "mixtures stand beside sizes that are typed",
+                   "give --params and --tokens in place of the file, or a row for each mixture");
 }
 
 const models::ScalingLaw& TypedCandidates::law(const planner::Catalogue& catalogue,
@@ -242,6 +249,9 @@ std::vector<TypedCandidates::Candidate> TypedCandidates::with_mixtures(
                      "leave --law away, or name one that does");
   }
   const auto met = place_of(Col::active_params_b);
+  if (std::set<double>{mixtures_.begin(), mixtures_.end()}.size() != mixtures_.size()) {
+    throw InputError({"--mixtures", 0, 0}, "a number of experts stands twice", "give each once");
+  }
   std::vector<Candidate> all;
   for (auto& base : dense) {
     if (!base.params || !base.tokens || !base.cells[met].empty()) {
@@ -273,8 +283,9 @@ std::vector<TypedCandidates::Candidate> TypedCandidates::with_mixtures(
                        : equal_ == "data" ? "the same loss on the same tokens"
                                           : "the same size for a token and the same loss";
   told_mixtures_ = fmt::format(
-      "Mixtures have so many times the feed-forward layers, one of them met by a token: {}, by {}.",
-      shares, law.id);
+      "Mixtures have so many times the feed-forward layers, one of them met by a token: {}, by "
+      "{}.{}",
+      shares, law.id, limit() ? " The limit binds the dense sizes." : "");
   return all;
 }
 
@@ -330,9 +341,10 @@ std::vector<TypedCandidates::Candidate> TypedCandidates::of_work(
     return candidates;
   }
   const auto best = law.optimum(flop);
-  solved_ = fmt::format("The least loss for {} FLOP: {} parameters on {} tokens ({:.0f} each).",
-                        compute_, count_for_people(best.params), count_for_people(best.tokens),
-                        best.tokens / best.params);
+  solved_ =
+      fmt::format("The least loss for {} FLOP by {}: {} parameters on {} tokens ({:.0f} each).",
+                  compute_, law.id, count_for_people(best.params), count_for_people(best.tokens),
+                  best.tokens / best.params);
   for (const double params : around(best.params)) {
     candidates.push_back(sized(like.front(), params, flop / (kFlopPer * params)));
   }
@@ -370,8 +382,9 @@ std::vector<TypedCandidates::Candidate> TypedCandidates::of_loss(
     }
     return candidates;
   }
-  solved_ = fmt::format("The least work for a loss of {}: {} parameters on {} tokens.", loss,
-                        count_for_people(cheapest->params), count_for_people(cheapest->tokens));
+  solved_ =
+      fmt::format("The least work for a loss of {} by {}: {} parameters on {} tokens.", loss,
+                  law.id, count_for_people(cheapest->params), count_for_people(cheapest->tokens));
   for (const double params : around(cheapest->params)) {
     if (const auto tokens = law.tokens_for(loss, params)) {
       candidates.push_back(sized(like.front(), params, *tokens));
@@ -470,8 +483,8 @@ std::vector<TypedCandidates::Candidate> TypedCandidates::of_limit(const Limit& l
       if (loss >= least) continue;
       least = loss;
       least_params = shown[i];
-      solved_ = fmt::format("The least loss within {}: {} parameters on {} tokens.",
-                            fmt::format(fmt::runtime(limit.what), for_people(limit.most)),
+      solved_ = fmt::format("The least loss within {} by {}: {} parameters on {} tokens.",
+                            fmt::format(fmt::runtime(limit.what), for_people(limit.most)), law.id,
                             count_for_people(shown[i]), count_for_people(*tokens[i]));
     }
     if (least_params == params) break;

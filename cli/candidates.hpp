@@ -22,6 +22,8 @@ class TypedCandidates {
 
   /// Whether a candidate is typed; conditions alone are none.
   bool any() const;
+  /// Refuses what is said of typed candidates where there are none.
+  void refuse_conditions() const;
   /// The candidates as a run table. Sizes or tokens that are open follow from the work, the loss or
   /// the limit that is asked for. `evaluate`: what a run table comes to.
   using Evaluate = std::function<std::vector<ReportRow>(const std::string& table)>;

@@ -41,6 +41,7 @@ struct CompareCommand {
       throw InputError({"--format", 0, 0}, "compare has no jsonl output", "use --format json");
     }
     const bool from_file = !typed.any();
+    if (from_file) typed.refuse_conditions();
     if (format != Format::json) options.format = Format::table;
     std::string text;
     // Sizes alone have no plan: the fastest that fits is one to choose by. Tables have their own.
@@ -60,14 +61,14 @@ struct CompareCommand {
         quietly.where.clear();
         EstimateJob job{"command line", *catalogue, quietly, nullptr, nullptr};
         std::istringstream in{trial};
-        planner::read_run_table(in, "command line", 1, job);
+        planner::read_run_table(in, "command line", thread_count(), job);
         return job.rows();
       });
     }
     const std::string name = from_file ? InputFile{file}.name() : "command line";
     EstimateJob job{name, *catalogue, options, nullptr, nullptr};
     std::istringstream in{text};
-    planner::read_run_table(in, name, 1, job);
+    planner::read_run_table(in, name, thread_count(), job);
     job.finish();
     const auto& rows = job.rows();
     const bool experts = std::any_of(

@@ -128,6 +128,11 @@ std::unique_ptr<planner::TableJob::Part> EstimateJob::make_part() const {
   return std::make_unique<EstimatePart>(options_.csv_intervals);
 }
 
+std::size_t EstimateJob::bytes_at_once() const {
+  constexpr std::size_t kFewRows = 2048;
+  return options_.plans != nullptr ? kFewRows : TableJob::bytes_at_once();
+}
+
 bool EstimateJob::wanted(const RunRow& row) const {
   return options_.where.empty() || equal_ignoring_case(row.text(Col::name), options_.where) ||
          equal_ignoring_case(row.text(Col::id), options_.where);

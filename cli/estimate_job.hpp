@@ -95,6 +95,7 @@ class EstimateJob : public planner::TableJob {
               OutputFile* out, db::Store* store);
 
   std::unique_ptr<Part> make_part() const override;
+  std::size_t bytes_at_once() const override;
   void row(const planner::RunRow& row, Part& part) const override;
   void deliver(Part& part) override;
   void remark(const std::string& text) override;

@@ -135,6 +135,10 @@ TextTable below(const Comparison& c, bool rounded, std::size_t most) {
     });
   }
   std::vector<TextTable::Column> columns{{"name", "", false}};
+  if (!rounded) {
+    columns.push_back({"status", "", false});
+    columns.push_back({"device", "", false});
+  }
   const auto shown = [&](const Line& line) {
     if (!rounded) return true;
     for (const char* key :
@@ -157,6 +161,10 @@ TextTable below(const Comparison& c, bool rounded, std::size_t most) {
   for (std::size_t k = 0; k < std::min(most, order.size()); ++k) {
     const auto i = order[k];
     std::vector<TextCell> cells{c.rows[i].name};
+    if (!rounded) {
+      cells.push_back(std::string{planner::name_of(c.rows[i].status)});
+      cells.push_back(c.rows[i].device);
+    }
     for (const auto* line : used) {
       cells.push_back(cell_of(*line, i, rounded));
       if (line->key != "total_tco2e") continue;

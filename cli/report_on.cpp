@@ -5,6 +5,7 @@
 
 #include "cli/files.hpp"
 #include "cli/one_row.hpp"
+#include "cli/options.hpp"
 #include "cli/report.hpp"
 
 namespace pretrain::cli {
@@ -70,7 +71,7 @@ std::string report_on(const ReportQuestion& q, JobOptions options,
                       const planner::Catalogue& catalogue, Exit& exit) {
   const auto read = [&](planner::TableJob& job) {
     std::istringstream in{q.table};
-    planner::read_run_table(in, q.name, 1, job);
+    planner::read_run_table(in, q.name, thread_count(), job);
   };
   RowCount count;
   read(count);

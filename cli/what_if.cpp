@@ -8,6 +8,7 @@
 #include <list>
 
 #include "cli/text_table.hpp"
+#include "models/architecture_spec.hpp"
 #include "models/core/number.hpp"
 #include "models/core/text.hpp"
 #include "planner/plan_row.hpp"
@@ -103,39 +104,51 @@ Distilled distilled(const planner::Candidate& c, const LeverTargets& targets,
   constexpr double kUsualTokens = 20;  // of a parameter, as the teachers of the law had
   const double teacher = *targets.teacher_params;
   const double taught = targets.teacher_tokens.value_or(kUsualTokens * teacher);
-  const double teacher_loss = law.supervised(teacher, taught);
-  const double loss = law.supervised(*c.params, *c.tokens);
+  // The law counts parameters without embeddings.
+  const double learns = *c.params - c.vocabulary;
+  const double teaches = teacher - planner::vocabulary_of(models::usual_shape(teacher));
+  const double teacher_loss = law.supervised(teaches, taught);
+  const double loss = law.supervised(learns, *c.tokens);
   const auto from =
       fmt::format("a teacher of {} on {}", count_for_people(teacher), count_for_people(taught));
-  const auto enough = law.tokens_for(loss, *c.params, teacher_loss);
+  const auto enough = law.tokens_for(loss, learns, teacher_loss);
   constexpr double kMost = 4;  // times the tokens: nobody would
   if (!enough || *enough > kMost * *c.tokens) {
     d.note = fmt::format(
-        "by {} a student of {} needs {} tokens for what {} of the text teach: a better teacher, or "
-        "fewer tokens to save",
+        "by {} a student of {} {} for what {} of the text teach: a better teacher, or fewer tokens "
+        "to save",
         law.id, from,
-        enough ? fmt::format("{:.2g} times the", *enough / *c.tokens)
-               : std::string{"more than any"},
+        enough ? fmt::format("needs {:.2g} times the tokens", *enough / *c.tokens)
+               : std::string{"never has tokens enough"},
         count_for_people(*c.tokens));
     return d;
   }
   // No student of so few was ever seen.
-  d.tokens = std::max(*enough, std::min(*c.tokens, law.tokens_low));
-  d.change = fmt::format("from {}: on {} instead of {}", from, count_for_people(*d.tokens),
+  const double tokens = std::max(*enough, law.tokens_low);
+  if (*enough < law.tokens_low && tokens >= *c.tokens) {
+    d.note = fmt::format("the law knows no students of less than {}: nothing is saved of {}",
+                         count_for_people(law.tokens_low), count_for_people(*c.tokens));
+    return d;
+  }
+  d.tokens = tokens;
+  d.change = fmt::format("from {}: on {} instead of {}", from, count_for_people(tokens),
                          count_for_people(*c.tokens));
   std::string far;
-  const auto beyond = [&](double value, double most, std::string_view what) {
+  const auto outside = [&](double value, double least, double most, std::string_view what) {
     constexpr double kFar = 1.05;
-    if (value <= kFar * most) return;
-    far += fmt::format("{}{:.2g} times the {}", far.empty() ? "" : ", ", value / most, what);
+    const bool above = value > kFar * most;
+    if (!above && value * kFar >= least) return;
+    far += fmt::format("{}{:.2g} times the {} {}", far.empty() ? "" : ", ",
+                       value / (above ? most : least), above ? "largest" : "smallest", what);
   };
-  beyond(*c.params, law.students_high, "student");
-  beyond(teacher, law.teachers_high, "teacher");
-  beyond(*c.tokens, law.tokens_high, "tokens");
+  outside(learns, law.students_low, law.students_high, "student");
+  outside(teaches, 0, law.teachers_high, "teacher");
+  outside(*c.tokens, 0, law.tokens_high, "number of tokens");
   d.note = fmt::format(
-      "the same loss by {}{}{}; the teacher is there anyway: with its own training it never pays "
-      "for one student",
-      law.id, far.empty() ? "" : ", which it stretches: ", far);
+      "{} by {}{}{}; the teacher is there anyway: with its own training it never pays for one "
+      "student",
+      tokens > *enough ? "no higher loss" : "the same loss", law.id,
+      far.empty() ? "" : ", which it stretches: ", far);
   return d;
 }
 
@@ -170,6 +183,7 @@ LeverTargets lever_targets(const std::vector<std::string>& words) {
     const auto value = word.substr(equals + 1);
     const auto count = parse_count(value);
     constexpr double kFewest = 1e6;
+    constexpr double kMost = 1e14;  // of anything that was ever counted so
     if (value.empty()) throw wrong(word);
     if (key == "device") {
       targets.device = value;
@@ -179,9 +193,14 @@ LeverTargets lever_targets(const std::vector<std::string>& words) {
       targets.pue = count.value;
     } else if (key == "model" && (value == "optimal" || value == "sparse" || value == "none")) {
       targets.model = value;
-    } else if (key == "teacher" && count.ok() && count.value >= kFewest) {
+    } else if ((key == "teacher" || key == "teacher-tokens") && count.ok() &&
+               !(count.value >= kFewest && count.value <= kMost)) {
+      throw InputError({"--lever", 0, 0},
+                       fmt::format("{} of {}", key == "teacher" ? "a teacher" : "tokens", value),
+                       fmt::format("did you mean {}B, that is {}e9?", value, value));
+    } else if (key == "teacher" && count.ok()) {
       targets.teacher_params = count.value;
-    } else if (key == "teacher-tokens" && count.ok() && count.value >= kFewest) {
+    } else if (key == "teacher-tokens" && count.ok()) {
       targets.teacher_tokens = count.value;
     } else {
       throw wrong(word);
@@ -241,6 +260,7 @@ Levers pull_levers(const RunRow& own_row, const ReportRow& own, const LeverTarge
     std::string change;
     Change apply;
     std::string note;
+    bool asked = false;  ///< where it goes was typed
   };
   std::vector<Pull> pulls;
 
@@ -283,6 +303,7 @@ Levers pull_levers(const RunRow& own_row, const ReportRow& own, const LeverTarge
   if (chosen) {
     pulls.push_back(*chosen);
     pulls.back().name = "model";
+    pulls.back().asked = !targets.model.empty();
   } else if (model != "none") {
     levers.left_out.emplace_back(b.experts > 1 ? "model: sizes are solved for dense decoders"
                                                : "model: no scaling law holds for this run");
@@ -302,7 +323,7 @@ Levers pull_levers(const RunRow& own_row, const ReportRow& own, const LeverTarge
         "machine: {} is among the newest measured; --lever device=... names another", device));
   } else {
     pulls.push_back({"machine", fmt::format("{} instead of {}", other, device),
-                     [other](Changed& c) { to_device(c, other); }, ""});
+                     [other](Changed& c) { to_device(c, other); }, "", !targets.device.empty()});
   }
   const double pue = targets.pue.value_or(kGoodPue);
   const auto own_pue = base.pue;
@@ -312,7 +333,7 @@ Levers pull_levers(const RunRow& own_row, const ReportRow& own, const LeverTarge
                        c.unset({Col::pue_low, Col::pue_high});
                        c.set(Col::pue, pue);
                      },
-                     ""});
+                     "", targets.pue.has_value()});
   } else {
     levers.left_out.push_back(
         own_pue ? fmt::format("mechanization: a PUE of {:g} is no worse than {:g}", *own_pue, pue)
@@ -329,7 +350,8 @@ Levers pull_levers(const RunRow& own_row, const ReportRow& own, const LeverTarge
   } else {
     pulls.push_back(
         {"map", fmt::format("{} instead of {}{}", region, grid, base.region_named ? "" : " kg/kWh"),
-         [region, own_pue](Changed& c) { to_region(c, region, own_pue); }, ""});
+         [region, own_pue](Changed& c) { to_region(c, region, own_pue); }, "",
+         !targets.region.empty()});
   }
   std::vector<Change> before;
   for (const auto& pull : pulls) {
@@ -342,6 +364,15 @@ Levers pull_levers(const RunRow& own_row, const ReportRow& own, const LeverTarge
       levers.left_out.push_back(
           fmt::format("{} ({}): {}", pull.name, pull.change,
                       lever.alone.reason.empty() ? "it does not fit" : lever.alone.reason));
+      continue;
+    }
+    const auto emits = [](const ReportRow& r) {
+      return r.candidate.operational_t + r.candidate.embodied_t;
+    };
+    if (!pull.asked && emits(lever.alone) > emits(base)) {
+      levers.left_out.push_back(fmt::format("{} ({}): it would emit {:.0f}% more", pull.name,
+                                            pull.change,
+                                            100 * (emits(lever.alone) / emits(base) - 1)));
       continue;
     }
     before.push_back(pull.apply);

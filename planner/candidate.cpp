@@ -6,6 +6,7 @@
 #include <cmath>
 #include <vector>
 
+#include "models/parameters.hpp"
 #include "models/step_spread.hpp"
 #include "planner/beside.hpp"
 #include "planner/memory_fit.hpp"
@@ -58,6 +59,11 @@ std::string plan_text(const Result& result) {
 
 }  // namespace
 
+double vocabulary_of(const models::Architecture& architecture) {
+  const auto parameters = models::parameters(architecture);
+  return parameters.embedding + parameters.head;
+}
+
 double usual_experts(double total, double met) {
   return std::max(1.0, 1 + (total / met - 1) / kUsualFeedForward);
 }
@@ -72,6 +78,7 @@ Candidate candidate_of(const RunRow& row, const Result& result, const Catalogue&
   c.fits = !verdict || verdict->fits;
   if (s.active_params) c.params = *s.active_params;
   if (e.duration.tokens) c.tokens = *e.duration.tokens;
+  if (s.has_architecture) c.vocabulary = vocabulary_of(s.architecture);
   if (s.type == "moe") {
     const auto& a = s.architecture;
     if (s.counted && a.experts_per_token > 0) {

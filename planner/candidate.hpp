@@ -16,6 +16,7 @@ struct Candidate {
   // For the loss: absent where no law holds (no decoder, no pretraining, size or tokens unknown).
   std::optional<double> params;  ///< that a token meets
   std::optional<double> tokens;
+  double vocabulary = 0;         ///< parameters of embedding and head, in `params`
   double experts = 1;            ///< over a dense layer as wide as what a token meets
   bool experts_assumed = false;  ///< from total and met parameters
   bool decoder = false;
@@ -36,6 +37,9 @@ struct Candidate {
   std::optional<double> cost;  ///< of hours and electricity, where they are priced
   std::string plan;            ///< "tp 8, pp 4, dp 32, recompute selective"
 };
+
+/// Parameters of embedding and head of a shape.
+double vocabulary_of(const models::Architecture& architecture);
 
 /// Of a dense decoder, the share that lies in its feed-forward layers where nothing is known of it.
 inline constexpr double kUsualFeedForward = 2.0 / 3;

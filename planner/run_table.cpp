@@ -293,7 +293,7 @@ class ParallelReader {
 
 void read_run_table_csv(std::istream& in, const std::string& file, unsigned threads,
                         TableJob& job) {
-  CsvChunker chunker{in, file};
+  CsvChunker chunker{in, file, job.bytes_at_once()};
   CsvChunk chunk;
   CsvRecord record;
   // The header stands in the first chunk, unless that holds comments only.

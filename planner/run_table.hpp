@@ -30,6 +30,8 @@ class TableJob {
   /// Takes one row. Called from several threads at once, each with its own part. The row and its
   /// texts are only valid during the call.
   virtual void row(const RunRow& row, Part& part) const = 0;
+  /// How much of a table a thread takes at once; less where rows take long.
+  virtual std::size_t bytes_at_once() const { return CsvChunker::kUsualBytes; }
   /// Takes the parts in the order of the file, one at a time.
   virtual void deliver(Part& part) = 0;
   /// Takes a remark about the header.

@@ -41,8 +41,9 @@ struct CsvChunk {
 class CsvChunker {
  public:
   static constexpr std::size_t kMaxRecord = std::size_t{1} << 20;
+  static constexpr std::size_t kUsualBytes = std::size_t{1} << 18;
 
-  CsvChunker(std::istream& in, std::string file, std::size_t chunk_bytes = std::size_t{1} << 18);
+  CsvChunker(std::istream& in, std::string file, std::size_t chunk_bytes = kUsualBytes);
 
   /// False at the end of the stream.
   bool next(CsvChunk& chunk);

@@ -302,16 +302,18 @@ TEST(CompareCommand, ATeacherSavesTokensWhereItsLawSaysSo) {
     }
     return planner.run(words);
   };
-  // 7B on 140B teach 3B what 60B of the text do: by hand 27.94B tokens.
+  // 7B on 140B teach 3B what 60B of the text do: by hand 27.27B tokens, of 3B and 7B less twice a
+  // vocabulary of 128,256 times 3,072 and 4,096.
   EXPECT_CONTAINS(asked("3e9", "60e9", {"teacher=7e9"}).out,
-                  "from a teacher of 7B on 140B: on 27.94B instead of 60B");
+                  "from a teacher of 7B on 140B: on 27.27B instead of 60B");
   // On five times the text the teacher is too weak; a better one is not.
   const auto weak = asked("3e9", "600e9", {"teacher=1e9"});
   EXPECT_CONTAINS(weak.out,
                   "Left out: distillation: by busbridge-2025 a student of a teacher of 1B");
   EXPECT_CONTAINS(asked("3e9", "300e9", {"teacher=8e9", "teacher-tokens=15e12"}).out,
-                  "from a teacher of 8B on 15T: on 155.9B instead of 300B");
+                  "from a teacher of 8B on 15T: on 167.2B instead of 300B");
   // No student of fewer tokens was ever seen.
+  EXPECT_CONTAINS(asked("1e8", "1e9", {"teacher=7e9"}).out, "nothing is saved of 1B");
   EXPECT_CONTAINS(asked("1e9", "20e9", {"teacher=7e9", "teacher-tokens=1e12"}).out,
                   "on 4B instead of 20B");
   EXPECT_CONTAINS(asked("3e9", "60e9", {"teacher-tokens=1e12"}).err, "without its size");
@@ -361,11 +363,15 @@ TEST(CompareCommand, MixturesStandBesideDenseSizes) {
                            "--device", "H100", "--mixtures", "8"})
                       .err,
                   "mixtures stand beside dense sizes on known tokens");
+  EXPECT_CONTAINS(asked("loss", {"8,8"}).err, "stands twice");
+  planner.write("a.csv", "params_b,tokens_b,device,devices\n7,1000,H100,64\n");
+  EXPECT_CONTAINS(planner({"compare", "a.csv", "--mixtures", "8"}).err, "sizes that are typed");
   // Also beside what was solved for: the limit holds for the dense ones.
   const auto solved = planner({"compare", "--max-tco2e", "20", "--device", "H100", "--devices",
                                "256", "--region", "US", "--mixtures", "8"});
   EXPECT_CONTAINS(solved.out, "The least loss within 20 t CO2e");
   EXPECT_CONTAINS(solved.out, "with 8 experts");
+  EXPECT_CONTAINS(solved.out, "The limit binds the dense sizes.");
 }
 
 TEST(CompareCommand, ManyCandidatesStandBelowEachOther) {
@@ -402,7 +408,8 @@ TEST(CompareCommand, WhatCannotBeSolvedOrPulledSaysWhy) {
         Case{{"--compute", "1e40"}, "more than there are"},
         Case{{"--params", "0", "--tokens", "1e12"}, "0 is none"},
         Case{{"--params", "7e9", "--tokens", "1e12", "--lever", "device=foo"}, "no device 'foo'"},
-        Case{{"--params", "7e9", "--tokens", "1e12", "--lever", "teacher=70"}, "is no lever"}}) {
+        Case{{"--params", "7e9", "--tokens", "1e12", "--lever", "teacher=70"},
+             "did you mean 70B"}}) {
     const auto ran = planner.run(sized(one.words));
     EXPECT_EQ(ran.status, 2) << one.what;
     EXPECT_CONTAINS(ran.err, one.what);

@@ -152,6 +152,32 @@ TEST_F(ReportCommand, LeversAreThoseOfCompare) {
   EXPECT_GE(i, 3U);
 }
 
+TEST_F(ReportCommand, CompareWritesOneOfWhatIsTyped) {
+  const std::vector<std::string> words{
+      "compare", "--params",  "7e9,13e9", "--tokens", "1e12", "--device",
+      "H100",    "--devices", "256",      "--region", "US",   "--mixtures",
+      "8",       "--report",  "c.html",   "--format", "json"};
+  const auto ran = planner.run(words);
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_CONTAINS(ran.err, "report: written to c.html");
+  const auto answer = ran.json();
+  const auto page = file_text(planner.path("c.html"));
+  EXPECT_LT(page.size(), 2U << 20);
+  // The choice first, then the numbers of the same runs in the same plans.
+  EXPECT_CONTAINS(page, "<p class=\"answer\">7B with 8 experts emits least");
+  EXPECT_CONTAINS(page, "Mixtures have so many times");
+  EXPECT_CONTAINS(page, "Plans: the fastest that fit");
+  EXPECT_CONTAINS(page, "from the command line");
+  const auto days = between(page, "data-key=\"training_days\" data-value=\"", "\"");
+  EXPECT_DOUBLE_EQ(std::stod(days),
+                   answer["runs"][0]["predicted"]["training_days"]["value"].get<double>());
+  for (const auto& candidate : answer["candidates"]) {
+    EXPECT_CONTAINS(page, candidate["plan"].get<std::string>());
+  }
+  // What is asked for of each run, not of the first alone.
+  EXPECT_EQ(count_of(page, "Annex XI, Section 1, 2(e)"), answer["runs"].size());
+}
+
 TEST_F(ReportCommand, HugeTablesStayReadable) {
   std::string table = "name,params_b,tokens_b,device,devices,region\n";
   for (int i = 1; i <= 10000; ++i) {
