@@ -1,5 +1,6 @@
 #include "hardware/sensors/meter.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace pretrain::hardware {
@@ -36,12 +37,15 @@ void Meter::run() {
       std::unique_lock lock{mutex_};
       if (wake_.wait_until(lock, next, [this] { return stopping_; })) return;
     }
-    const bool slow = MeterClock::now() >= slow_at;
-    if (slow) slow_at = MeterClock::now() + kSlow;
+    const auto began = MeterClock::now();
+    const bool slow = began >= slow_at;
+    if (slow) slow_at = began + kSlow;
     sample(slow);
     next += period;
-    // Late: sensors answer slowly, or the machine slept.
-    if (const auto now = MeterClock::now(); next < now) next = now;
+    // Late: the machine slept, or sensors answer slowly, which are not asked without a pause then.
+    if (const auto now = MeterClock::now(); next < now) {
+      next = now + std::min((now - began) / 2, period);
+    }
   }
 }
 
