@@ -74,7 +74,7 @@ class Proof {
     power();
     energy();
     carbon();
-    step_interval();
+    interval();
     return std::move(steps_);
   }
 

@@ -94,6 +94,17 @@ TEST(DbCommand, PathByOptionThenVariableThenFolder) {
   EXPECT_EQ(planner({"list", "runs", "--db", "x.db", "--format", "json"}).json().size(), 3U);
 }
 
+TEST(DbCommand, WhatASearchFillsInIsNotSavedAsTheUsers) {
+  Program planner;
+  planner.write("r.csv", "name,params_b,tokens_b,device,devices\nx,8,600,H100,256\n");
+  const std::vector<std::string> words{"estimate", "r.csv",  "--save", "--db",
+                                       "a.db",     "--plan", "best"};
+  EXPECT_EQ(planner.run(words).status, 0);
+  const auto run = Json::parse(lines_of(planner({"db", "export", "--db", "a.db"}).out)[0]);
+  EXPECT_EQ(run["inputs"].size(), 5U) << run["inputs"];
+  EXPECT_EQ(run["estimate"]["inputs"]["tp"]["basis"], "model");
+}
+
 TEST(DbCommand, ExportAndImportRoundTrip) {
   Program planner;
   planner.write("r.csv", kTable);

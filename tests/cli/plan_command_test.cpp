@@ -45,6 +45,22 @@ TEST_F(PlanCommand, TheWinnerIsWhatEstimateSaysOfIt) {
             document["best_for"]["time"]["total_tco2e"].get<double>());
 }
 
+TEST_F(PlanCommand, WhatTheSearchFillsInIsWhole) {
+  // Short texts, which a container may move: frameworks, places, devices.
+  for (const char* cells : {"TPU v5p,256", "A100,384", "H100,24"}) {
+    planner.write("run.csv", fmt::format("name,params_b,tokens_b,device,devices,region\n"
+                                         "x,1,600,{},FRA\n",
+                                         cells));
+    const auto ran = plan({"--format", "json"});
+    EXPECT_EQ(ran.status, 0) << cells << ran.err;
+    const auto inputs = ran.json()["run"]["inputs"];
+    const std::string family = inputs["framework_family"]["value"];
+    EXPECT_TRUE(family == "megatron" || family == "maxtext_xla") << family;
+    EXPECT_EQ(inputs["region"]["value"], "FRA");
+    EXPECT_EQ(inputs["device"]["value"], ran.json()["plans"][0]["device"]);
+  }
+}
+
 TEST_F(PlanCommand, SearchIsWhatAnExhaustiveOneFinds) {
   const auto pruned = plan({"--format", "json"}).json();
   const auto all = plan({"--format", "json", "--exhaustive"}).json();

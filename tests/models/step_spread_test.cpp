@@ -15,7 +15,7 @@ namespace {
 const std::string kHeader = "runs,meaning,half_width,rows\n";
 const std::string kRows =
     "dense_gpu,,0.3,1\ndense_tpu,,0.2,1\nmoe,,0.5,1\nother,,0.4,1\nunseen_generation,,0.35,1\n"
-    "chosen_plan,,0.6,1\n";
+    "chosen_plan,,0.6,1\nregression,,1.1,1\n";
 
 StepSpread read(const std::string& text) { return StepSpread::read(text, "mine.csv"); }
 
@@ -87,6 +87,7 @@ TEST(StepSpread, ShippedTableIsValid) {
   }
   EXPECT_GT(s.unseen_generation, 0.05);
   EXPECT_GT(s.chosen_plan, 0.05);
+  EXPECT_GT(s.regression, s.of_class[0]);
   // Experts are the least predictable.
   EXPECT_GT(half_width(s.width(RunClass::moe, false, false), 0.9),
             half_width(s.width(RunClass::dense_gpu, false, false), 0.9));
@@ -95,20 +96,22 @@ TEST(StepSpread, ShippedTableIsValid) {
 TEST(StepSpread, OrderDoesNotMatter) {
   const auto s = read(kHeader +
                       "chosen_plan,,6,1\nmoe,,3,1\nunseen_generation,,5,1\nother,,4,1\n"
-                      "dense_tpu,,2,1\ndense_gpu,,1,1\n");
+                      "dense_tpu,,2,1\nregression,,7,1\ndense_gpu,,1,1\n");
   EXPECT_EQ(s.of_class, (std::array{1.0, 2.0, 3.0, 4.0}));
   EXPECT_EQ(s.unseen_generation, 5);
   EXPECT_EQ(s.chosen_plan, 6);
+  EXPECT_EQ(s.regression, 7);
 }
 
 TEST(StepSpread, ErrorsSayWhere) {
   EXPECT_EQ(diagnostic_of([] { read(kHeader + kRows + "sparse,,0.3,1\n"); }),
-            "mine.csv:8:1: error: 'sparse' is no class of runs\n"
-            "  help: dense_gpu, dense_tpu, moe, other, unseen_generation or chosen_plan");
+            "mine.csv:9:1: error: 'sparse' is no class of runs\n"
+            "  help: dense_gpu, dense_tpu, moe, other, unseen_generation, "
+            "chosen_plan or regression");
   EXPECT_EQ(diagnostic_of([] { read(kHeader + "dense_gpu,,0.3,1\n"); }),
             "mine.csv:2:1: error: a class of runs is missing\n"
             "  help: one row each: dense_gpu, dense_tpu, moe, other, unseen_generation, "
-            "chosen_plan");
+            "chosen_plan, regression");
   EXPECT_EQ(problem_of([] { read(kHeader + kRows + "moe,,0.3,1\n"); }).what, "'moe' stands twice");
   EXPECT_EQ(problem_of([] { read(kHeader + "dense_gpu,,-1,1\n"); }).what,
             "half_width -1 lies outside 0 to 10");
