@@ -121,6 +121,7 @@ struct CompareCommand {
     if (!report.empty()) {
       ReportQuestion question{
           .table = text, .name = name, .file = from_file ? file : "", .law = &law};
+      if (report.ends_with(".md")) question.kind = "markdown";
       question.profile = table.profile;
       question.solved = typed.solved();
       question.mixtures = typed.mixtures();
@@ -155,7 +156,7 @@ void add_compare_command(CLI::App& app, Exit& exit) {
       "Where a lever goes: device=H200, pue=1.1, region=SE, model=sparse, teacher=70e9, "
       "teacher-tokens=15e12");
   sub->add_option("--report", command->report,
-                  "Also a page of it to hand over, as planner report writes it: FILE.html");
+                  "Also a page of it to hand over, as planner report writes it: FILE.html, or .md");
   sub->add_flag("--plot", command->plot, "Loss against carbon in characters, also when piped");
   sub->add_flag("--details", command->details, "Also what was filled in, and from where");
   sub->callback([command, sub, &exit] {
