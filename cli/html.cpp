@@ -98,6 +98,14 @@ std::string html_figure(const std::string& id, const std::string& caption, const
       escaped(id), escaped(caption), escaped(words), html_of(table));
 }
 
+nlohmann::ordered_json html_names_axis(const std::vector<std::string>& names) {
+  return {{"type", "category"},
+          {"inverse", true},
+          {"data", names},
+          {"axisLabel",
+           {{"width", 120}, {"overflow", "break"}, {"lineHeight", 13}, {"formatter", "fn:name"}}}};
+}
+
 std::string html_page(const std::string& title, const std::string& body,
                       const nlohmann::ordered_json& charts) {
   const auto library = shipped_file("echarts.min.js");

@@ -26,6 +26,9 @@ std::string html_of(const TextTable& table, const std::string& caption = "");
 std::string html_figure(const std::string& id, const std::string& caption, const std::string& words,
                         const TextTable& table);
 
+/// The axis of things below each other; long names take several lines.
+nlohmann::ordered_json html_names_axis(const std::vector<std::string>& names);
+
 /// The page around a body: styles, charts (options of Apache ECharts by the id of their figure) and
 /// the library that draws them; no network.
 std::string html_page(const std::string& title, const std::string& body,

@@ -189,12 +189,7 @@ std::string residuals(const std::vector<Point>& points, const char* id, const ch
         {"name", "error of predicted throughput, %"},
         {"nameLocation", "middle"},
         {"nameGap", 26}}},
-      {"yAxis",
-       {{"type", "category"},
-        {"inverse", true},
-        {"data", names},
-        {"axisLabel",
-         {{"width", 120}, {"overflow", "break"}, {"lineHeight", 13}, {"formatter", "fn:name"}}}}},
+      {"yAxis", html_names_axis(names)},
       {"series", Json::array({{{"name", "error"}, {"type", "boxplot"}, {"data", boxes}}})}};
   return html_figure(
       id, caption,

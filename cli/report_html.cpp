@@ -48,12 +48,7 @@ Json bars(const std::string& unit, const std::vector<std::string>& names) {
         {"nameLocation", "middle"},
         {"nameGap", 26},
         {"axisLabel", {{"formatter", "fn:number"}, {"hideOverlap", true}}}}},
-      {"yAxis",
-       {{"type", "category"},
-        {"inverse", true},
-        {"data", names},
-        {"axisLabel",
-         {{"width", 120}, {"overflow", "break"}, {"lineHeight", 13}, {"formatter", "fn:name"}}}}},
+      {"yAxis", html_names_axis(names)},
       {"series", Json::array()}};
 }
 

@@ -107,6 +107,15 @@ Distilled distilled(const planner::Candidate& c, const LeverTargets& targets,
   // The law counts parameters without embeddings.
   const double learns = *c.params - c.vocabulary;
   const double teaches = teacher - planner::vocabulary_of(models::usual_shape(teacher));
+  // What is hardly more than its vocabulary is no model that the law knows.
+  constexpr double kLeastShare = 0.1;  // of the smallest student that it saw
+  if (std::min(learns, teaches) < kLeastShare * law.students_low) {
+    d.note = fmt::format("{} knows no {} so small: {} of {} parameters are not vocabulary", law.id,
+                         learns < teaches ? "student" : "teacher",
+                         count_for_people(std::max(0.0, std::min(learns, teaches))),
+                         count_for_people(learns < teaches ? *c.params : teacher));
+    return d;
+  }
   const double teacher_loss = law.supervised(teaches, taught);
   const double loss = law.supervised(learns, *c.tokens);
   const auto from =

@@ -100,8 +100,9 @@ std::optional<PlannedRow> BestPlans::of(const RunRow& row, const EstimateOptions
   }
   if (!known) {
     plan = find(row, options);
+    constexpr std::size_t kMostKnown = std::size_t{1} << 14;  // streams stay in bounded memory
     const std::lock_guard lock{mutex_};
-    known_.emplace(key, plan);
+    if (known_.size() < kMostKnown) known_.emplace(key, plan);
   }
   if (plan == nullptr) return std::nullopt;
   std::optional<PlannedRow> planned{std::in_place, row};

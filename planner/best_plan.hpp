@@ -29,7 +29,7 @@ struct PlannedRow {
 
 /// The fastest plan of a run on the devices that it has, as `search_plans` finds it in the usual
 /// space: with the framework that the row names, else, on GPUs, the faster of Megatron's and
-/// FSDP's. What was found is kept: a run that differs in its tokens alone has the same.
+/// FSDP's. What was found is kept, up to a bound: runs that differ in their tokens alone share it.
 ///
 /// Safe to call from several threads.
 class BestPlans {

@@ -316,6 +316,9 @@ TEST(CompareCommand, ATeacherSavesTokensWhereItsLawSaysSo) {
   EXPECT_CONTAINS(asked("1e8", "1e9", {"teacher=7e9"}).out, "nothing is saved of 1B");
   EXPECT_CONTAINS(asked("1e9", "20e9", {"teacher=7e9", "teacher-tokens=1e12"}).out,
                   "on 4B instead of 20B");
+  // Nothing but a vocabulary.
+  EXPECT_CONTAINS(asked("3e9", "60e9", {"teacher=1e6"}).out, "knows no teacher so small: 0 of 1M");
+  EXPECT_CONTAINS(asked("2e6", "50e9", {"teacher=7e9"}).out, "knows no student so small: 0 of 2M");
   EXPECT_CONTAINS(asked("3e9", "60e9", {"teacher-tokens=1e12"}).err, "without its size");
 }
 
